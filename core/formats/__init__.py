@@ -1,0 +1,6 @@
+"""Scene files: one module per format, opened by content and written atomically."""
+
+from core.formats.format import Format, Loaded
+from core.formats.registry import FORMATS, load_scene, save_scene
+
+__all__ = ["FORMATS", "Format", "Loaded", "load_scene", "save_scene"]

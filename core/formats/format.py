@@ -1,0 +1,51 @@
+"""What a file format is, and what opening a file yields."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from core.scene import GaussianScene
+
+HEAD_BYTES = 64 * 1024
+"""How much of a file a format sees to recognise it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One file format; a new one is a module with such a value, and its entry in the registry.
+
+    Parameters
+    ----------
+    name
+        Short name, as given on the command line.
+    title
+        What a file dialog shows.
+    suffixes
+        File name endings with their dot, lower case, the usual one first.
+    recognises
+        Whether a file is of this format, from its first ``HEAD_BYTES`` bytes and its path.
+    load
+        Decodes a file into a scene and plain sentences on what was changed while decoding. Values
+        that cannot be rendered are left as they are: mending them is alike for every format.
+        Raises :class:`UserError` with a message that continues "Cannot open NAME: ...".
+    save
+        Writes a scene to a binary stream; None for a format that is only read.
+    """
+
+    name: str
+    title: str
+    suffixes: tuple[str, ...]
+    recognises: Callable[[bytes, Path], bool]
+    load: Callable[[Path], tuple[GaussianScene, tuple[str, ...]]]
+    save: Callable[[GaussianScene, BinaryIO], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """An opened file: its scene, the name of its format, what was repaired, and its size."""
+
+    scene: GaussianScene
+    format: str
+    repairs: tuple[str, ...]
+    file_bytes: int
