@@ -102,6 +102,7 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
+ANY_STATE = frozenset(JobState)
 FINISHED = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
 
 
@@ -146,7 +147,7 @@ class Job:
 
     def cancel(self) -> None:
         """Stop before the next step for good; the generator is closed and its result dropped."""
-        if self._enter(JobState.CANCELLING, set(JobState) - FINISHED):
+        if self._enter(JobState.CANCELLING, ANY_STATE - FINISHED):
             self._cancel.set()
             self._go.set()
 
@@ -168,7 +169,7 @@ class Job:
         per_step = self._elapsed / self.progress.done
         return per_step * max(0, self.progress.total - self.progress.done)
 
-    def _enter(self, state: JobState, before: Collection[JobState] = JobState) -> bool:
+    def _enter(self, state: JobState, before: Collection[JobState] = ANY_STATE) -> bool:
         """Change the state if it is one of ``before``."""
         with self._lock:
             if self.state not in before:

@@ -1,0 +1,7 @@
+"""Posed photos: read from COLMAP, transforms.json and cameras.json, split, undistorted."""
+
+from core.datasets.dataset import Dataset, DatasetKind
+from core.datasets.load import load_dataset
+from core.datasets.photos import load_photo
+
+__all__ = ["Dataset", "DatasetKind", "load_dataset", "load_photo"]
