@@ -1,0 +1,136 @@
+"""Undo and redo: a list of edits, a cursor, and a byte budget."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_EDITS = 200
+MAX_BYTES = 512 * 2**20
+
+
+class Target(Protocol):
+    """What edits change: a document."""
+
+    state: NDArray[np.uint8]
+
+    def touch_state(self) -> None:
+        """Announce that ``state`` changed."""
+
+
+class Edit(Protocol):
+    """A change that can be done and undone exactly."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it, for the menu and the history list."""
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it holds."""
+
+    def do(self, target: Target) -> None:
+        """Apply it."""
+
+    def undo(self, target: Target) -> None:
+        """Take it back."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlipState:
+    """Flips one flag of the state byte of some Gaussians; its own inverse.
+
+    ``mask`` is kept as packed bits: an eighth of a byte per Gaussian.
+    """
+
+    name: str
+    flag: int
+    bits: NDArray[np.uint8]
+    count: int
+
+    @classmethod
+    def of(cls, name: str, flag: int, mask: NDArray[np.bool_]) -> "FlipState":
+        """Flip ``flag`` where the bool mask ``(N,)`` is true."""
+        return cls(name, flag, np.packbits(mask), int(mask.sum()))
+
+    @property
+    def nbytes(self) -> int:
+        """Memory it holds."""
+        return self.bits.nbytes
+
+    def do(self, target: Target) -> None:
+        """Apply it."""
+        flips = np.unpackbits(self.bits, count=target.state.size)
+        target.state = target.state ^ (flips * np.uint8(self.flag))
+        target.touch_state()
+
+    undo = do
+
+
+class History:
+    """The edits of a document; the cursor moves only after an edit succeeded.
+
+    The oldest edits are forgotten beyond ``max_edits`` or ``max_bytes``; at least one is kept.
+    """
+
+    def __init__(
+        self, target: Target, max_edits: int = MAX_EDITS, max_bytes: int = MAX_BYTES
+    ) -> None:
+        self._target = target
+        self._max_edits = max_edits
+        self._max_bytes = max_bytes
+        self._edits: list[Edit] = []
+        self._cursor = 0
+        self._saved_cursor: int | None = 0
+
+    def push(self, edit: Edit) -> None:
+        """Do an edit and remember it; whatever was undone before is forgotten."""
+        edit.do(self._target)
+        if self._saved_cursor is not None and self._saved_cursor > self._cursor:
+            self._saved_cursor = None
+        self._edits = [*self._edits[: self._cursor], edit]
+        self._cursor += 1
+        while len(self._edits) > 1 and (
+            len(self._edits) > self._max_edits or self.nbytes > self._max_bytes
+        ):
+            del self._edits[0]
+            self._cursor -= 1
+            if self._saved_cursor is not None:
+                self._saved_cursor = self._saved_cursor - 1 if self._saved_cursor > 0 else None
+
+    def undo(self) -> None:
+        """Take the last edit back; nothing happens where there is none."""
+        if self._cursor > 0:
+            self._edits[self._cursor - 1].undo(self._target)
+            self._cursor -= 1
+
+    def redo(self) -> None:
+        """Do the last undone edit again; nothing happens where there is none."""
+        if self._cursor < len(self._edits):
+            self._edits[self._cursor].do(self._target)
+            self._cursor += 1
+
+    @property
+    def undo_name(self) -> str | None:
+        """Name of the edit that :meth:`undo` would take back."""
+        return self._edits[self._cursor - 1].name if self._cursor > 0 else None
+
+    @property
+    def redo_name(self) -> str | None:
+        """Name of the edit that :meth:`redo` would do."""
+        return self._edits[self._cursor].name if self._cursor < len(self._edits) else None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that all edits hold."""
+        return sum(edit.nbytes for edit in self._edits)
+
+    @property
+    def modified(self) -> bool:
+        """Whether the document differs from what was last saved."""
+        return self._saved_cursor != self._cursor
+
+    def mark_saved(self) -> None:
+        """Remember this state as the saved one."""
+        self._saved_cursor = self._cursor

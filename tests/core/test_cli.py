@@ -1,0 +1,155 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core import cli
+from core.formats import load_scene, save_scene
+from tests.blobs import blob_scene
+
+
+@pytest.fixture
+def scene_file(tmp_path: Path) -> Path:
+    path = tmp_path / "blob.ply"
+    save_scene(blob_scene(300), path)
+    return path
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    code = cli.main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def run_json(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict:
+    code, out, err = run(capsys, *arguments, "--json")
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_info(capsys: pytest.CaptureFixture[str], scene_file: Path) -> None:
+    report = run_json(capsys, "info", scene_file)
+    assert report["count"] == 300
+    assert report["sh_degree"] == 1
+    assert report["bytes"] == scene_file.stat().st_size
+    assert len(report["bounds"]) == 2
+    assert report["repairs"] == []
+    code, out, _ = run(capsys, "info", scene_file)
+    assert code == 0
+    assert "300" in out
+
+
+@pytest.mark.parametrize(
+    ("target", "kept"), [(("--keep", "0.2"), 60), (("--count", "17"), 17), (("--mb", "0.0052"), 50)]
+)
+def test_prune_keeps_exactly_the_target(
+    capsys: pytest.CaptureFixture[str],
+    scene_file: Path,
+    tmp_path: Path,
+    target: tuple[str, str],
+    kept: int,
+) -> None:
+    out = tmp_path / "out.ply"
+    report = run_json(capsys, "prune", scene_file, "-o", out, *target, "--views", "4")
+    assert report["count_before"] == 300
+    assert report["count_after"] == kept == len(load_scene(out).scene)
+    assert report["score"] == "removal-error"
+    assert report["views"] == 4
+    assert report["bytes_after"] == out.stat().st_size
+
+
+def test_prune_by_a_score_without_views_renders_none(
+    capsys: pytest.CaptureFixture[str], scene_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.ply"
+    report = run_json(capsys, "prune", scene_file, "-o", out, "--keep", "0.1", "--score", "opacity")
+    assert report["views"] == 0
+    kept, full = load_scene(out).scene.opacities(), load_scene(scene_file).scene.opacities()
+    assert kept.min() >= np.quantile(full.numpy(), 0.89)
+
+
+def test_score_writes_named_arrays(
+    capsys: pytest.CaptureFixture[str], scene_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "scores.npz"
+    names = ("fisher", "removal-error")
+    options = [part for name in names for part in ("--score", name)]
+    report = run_json(capsys, "score", scene_file, "-o", out, *options, "--views", "4")
+    assert report["scores"] == list(names)
+    with np.load(out, allow_pickle=False) as arrays:
+        for name in names:
+            assert arrays[name].shape == (300,)
+            assert set(np.unique(arrays[f"{name}.class"])) <= {0, 1, 2}
+            assert sorted(arrays[f"{name}.order"]) == list(range(300))
+
+
+def test_render_heatmap_and_size(
+    capsys: pytest.CaptureFixture[str], scene_file: Path, tmp_path: Path
+) -> None:
+    plain, heat = tmp_path / "plain.png", tmp_path / "heat.png"
+    view = ("--view", "1", "--views", "4", "--size", "80x60")
+    run_json(capsys, "render", scene_file, "-o", plain, *view)
+    run_json(capsys, "render", scene_file, "-o", heat, *view, "--heatmap", "opacity")
+    pictures = [np.asarray(Image.open(path)).astype(int) for path in (plain, heat)]
+    assert pictures[0].shape == (60, 80, 3)
+    assert pictures[0].max() > 60
+    assert np.abs(pictures[0] - pictures[1]).mean() > 2
+
+
+def test_convert_round_trip(
+    capsys: pytest.CaptureFixture[str], scene_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "again.ply"
+    assert run_json(capsys, "convert", scene_file, out)["count"] == 300
+    np.testing.assert_array_equal(load_scene(out).scene.sh, load_scene(scene_file).scene.sh)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("info", "missing.ply"), "missing.ply"),
+        (("prune", "SCENE", "-o", "out.ply"), "--keep"),
+        (("prune", "SCENE", "-o", "out.ply", "--keep", "0.5", "--count", "3"), "exactly one"),
+        (("prune", "SCENE", "-o", "out.ply", "--keep", "1.5"), "1"),
+        (("prune", "SCENE", "-o", "out.ply", "--keep", "0.5", "--score", "nope"), "removal-error"),
+        (("render", "SCENE", "-o", "out.gif"), ".png"),
+        (("render", "SCENE", "-o", "out.png", "--size", "big"), "1280x720"),
+        (("render", "SCENE", "-o", "out.png", "--views", "3", "--view", "7"), "0 to 2"),
+        (("score", "SCENE", "-o", "out.txt"), ".npz"),
+        (("convert", "SCENE", "out.xyz"), ".ply"),
+        (("nonsense",), "--help"),
+        (("prune",), "--help"),
+        (("info", "SCENE", "--data", "nowhere"), "--help"),
+    ],
+)
+def test_wrong_usage_ends_with_code_2_and_one_line(
+    capsys: pytest.CaptureFixture[str],
+    scene_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    hint: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    named = [str(scene_file) if part == "SCENE" else part for part in arguments]
+    code, out, err = run(capsys, *named)
+    assert code == 2
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1
+    assert hint in err
+
+
+def test_runs_as_a_module_without_the_window(scene_file: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "core", "info", str(scene_file), "--json"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["count"] == 300
