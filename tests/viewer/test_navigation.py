@@ -1,0 +1,231 @@
+from itertools import pairwise
+from math import atan, degrees, hypot, pi
+
+import numpy as np
+import pytest
+
+from core.cameras import Camera, Matrix, intrinsics, look_at
+from viewer.viewport.navigation import NEAREST, Navigator
+
+WIDTH, HEIGHT = 800, 600
+
+
+@pytest.fixture
+def navigator() -> Navigator:
+    navigator = Navigator((0, 0, 1))
+    navigator.resize(WIDTH, HEIGHT)
+    navigator.frame((1.0, 2.0, 3.0), 2.0)
+    return navigator
+
+
+def seen(navigator: Navigator) -> Camera:
+    return navigator.camera(WIDTH, HEIGHT)
+
+
+def project(camera: Camera, point: Matrix) -> Matrix:
+    inside = camera.world_to_camera[:3, :3] @ point + camera.world_to_camera[:3, 3]
+    pixel: Matrix = camera.K @ inside / inside[2]
+    return pixel[:2]
+
+
+def under(navigator: Navigator, x: float, y: float) -> Matrix:
+    """The point at the pivot's depth that appears at a pixel."""
+    camera = seen(navigator)
+    ray = np.linalg.solve(camera.K, np.array([x, y, 1.0])) * navigator.pose.distance
+    point: Matrix = camera.camera_to_world[:3, :3] @ ray + camera.position
+    return point
+
+
+def turn(a: Camera, b: Camera) -> float:
+    """Angle between two orientations in degrees."""
+    between = a.world_to_camera[:3, :3] @ b.world_to_camera[:3, :3].T
+    return degrees(np.arccos(np.clip((np.trace(between) - 1) / 2, -1, 1)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_going_to_a_camera_takes_its_pose_roll_and_field_of_view(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    navigator = Navigator(random.normal(size=3))
+    eye, target, up = random.normal(size=(3, 3))
+    camera = Camera(look_at(eye, target, up), intrinsics(40, WIDTH, HEIGHT), WIDTH, HEIGHT)
+    navigator.go_to(camera)
+    np.testing.assert_allclose(seen(navigator).world_to_camera, camera.world_to_camera, atol=1e-9)
+    np.testing.assert_allclose(seen(navigator).K, camera.K)
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_a_camera_may_look_straight_along_the_up_axis(direction: int) -> None:
+    navigator = Navigator((0, 0, 1))
+    transform = look_at((0, 0, -5 * direction), (0, 0, 0), (0.3, 1, 0))
+    camera = Camera(transform, intrinsics(40, WIDTH, HEIGHT), WIDTH, HEIGHT)
+    navigator.go_to(camera)
+    np.testing.assert_allclose(seen(navigator).world_to_camera, transform, atol=1e-9)
+
+
+def test_going_to_a_camera_keeps_the_depth_of_the_pivot(navigator: Navigator) -> None:
+    pivot = navigator.pose.pivot
+    transform = look_at(np.add(pivot, (4, 0, 0)), np.add(pivot, (0, 0.5, 0.2)), (0, 0, 1))
+    navigator.go_to(Camera(transform, intrinsics(40, 400, 300), 400, 300))
+    depth = (transform[:3, :3] @ pivot + transform[:3, 3])[2]
+    assert navigator.pose.distance == pytest.approx(depth)
+
+
+def test_the_whole_picture_of_a_camera_is_visible_in_any_window() -> None:
+    navigator = Navigator()
+    K = intrinsics(40, 400, 300)
+    navigator.go_to(Camera(look_at((0, 0, -3), (0, 0, 0), (0, -1, 0)), K, 400, 300))
+    for width, height in ((1000, 300), (300, 1000), (640, 480)):
+        camera = navigator.camera(width, height)
+        assert camera.K[0, 0] == camera.K[1, 1]
+        assert width / camera.K[0, 0] >= 400 / K[0, 0] - 1e-12
+        assert height / camera.K[1, 1] >= 300 / K[1, 1] - 1e-12
+
+
+def test_orbiting_is_level_and_keeps_the_pivot_in_the_middle(navigator: Navigator) -> None:
+    random = np.random.default_rng(3)
+    distance, pivot = navigator.pose.distance, navigator.pose.pivot
+    for dx, dy in random.normal(scale=40, size=(100, 2)):
+        navigator.orbit(dx, dy)
+        camera = seen(navigator)
+        right, down, _ = camera.world_to_camera[:3, :3]
+        assert abs(right @ (0, 0, 1)) < 1e-12
+        assert down @ (0, 0, 1) <= 1e-12
+        np.testing.assert_allclose(project(camera, pivot), (WIDTH / 2, HEIGHT / 2), atol=1e-6)
+        assert np.linalg.norm(camera.position - pivot) == pytest.approx(distance)
+
+
+def test_orbiting_back_and_forth_does_not_drift(navigator: Navigator) -> None:
+    before = seen(navigator)
+    for _ in range(5000):
+        navigator.orbit(7.3, 2.1)
+        navigator.orbit(-7.3, -2.1)
+    np.testing.assert_allclose(seen(navigator).world_to_camera, before.world_to_camera, atol=1e-9)
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_nothing_flips_at_the_poles(navigator: Navigator, direction: int) -> None:
+    last = seen(navigator)
+    for _ in range(400):
+        navigator.orbit(0.5, 2.0 * direction)
+        now = seen(navigator)
+        assert turn(last, now) < 1.0
+        last = now
+    assert abs(navigator.pose.pitch) == pytest.approx(pi / 2)
+
+
+def test_the_near_side_follows_the_hand(navigator: Navigator) -> None:
+    before = seen(navigator)
+    near = navigator.pose.pivot - before.forward * 1.0
+    navigator.orbit(30, 0)
+    assert project(seen(navigator), near)[0] > WIDTH / 2 + 1
+    navigator.orbit(-30, 20)
+    assert project(seen(navigator), near)[1] > HEIGHT / 2 + 1
+
+
+def test_a_taken_over_roll_levels_out_while_orbiting(navigator: Navigator) -> None:
+    pivot = navigator.pose.pivot
+    rolled = look_at(np.add(pivot, (0, -5, 0)), pivot, (0.5, 0, 1))
+    navigator.go_to(Camera(rolled, intrinsics(40, WIDTH, HEIGHT), WIDTH, HEIGHT))
+    before = abs(navigator.pose.roll)
+    assert before > 0.3
+    last = seen(navigator)
+    for _ in range(300):
+        navigator.orbit(2, 0)
+        assert turn(last, seen(navigator)) < 1.5
+        last = seen(navigator)
+    assert abs(navigator.pose.roll) < 0.1 * before
+
+
+def test_panning_keeps_the_point_under_the_mouse(navigator: Navigator) -> None:
+    navigator.orbit(40, 25)
+    point = under(navigator, 300, 200)
+    before = seen(navigator)
+    navigator.pan(57, -31)
+    np.testing.assert_allclose(project(seen(navigator), point), (357, 169), atol=1e-6)
+    assert turn(before, seen(navigator)) < 1e-6
+
+
+@pytest.mark.parametrize("steps", [1, 3.5, -2])
+def test_dollying_keeps_the_point_under_the_cursor(navigator: Navigator, steps: float) -> None:
+    point = under(navigator, 620, 130)
+    distance = navigator.pose.distance
+    navigator.dolly(steps, 620, 130)
+    np.testing.assert_allclose(project(seen(navigator), point), (620, 130), atol=1e-6)
+    assert (navigator.pose.distance < distance) == (steps > 0)
+
+
+def test_one_can_always_dolly_further_in_but_not_lose_the_scene(navigator: Navigator) -> None:
+    for _ in range(100):
+        navigator.dolly(1)
+    assert navigator.pose.distance == pytest.approx(NEAREST * 2.0)
+    before = seen(navigator)
+    navigator.dolly(1)
+    moved = seen(navigator).position - before.position
+    assert moved @ before.forward > 0
+    assert np.linalg.norm(np.cross(moved, before.forward)) < 1e-12
+    for _ in range(500):
+        navigator.dolly(-1)
+    assert navigator.pose.distance == pytest.approx(100 * 2.0)
+
+
+@pytest.mark.parametrize("size", [(800, 600), (300, 900), (1600, 400)])
+def test_framing_fits_a_ball_tightly(navigator: Navigator, size: tuple[int, int]) -> None:
+    navigator.resize(*size)
+    navigator.orbit(100, 60)
+    before = navigator.camera(*size)
+    navigator.frame((5, 6, 7), 3.0)
+    camera = navigator.camera(*size)
+    assert turn(before, camera) < 1e-6
+    distance = np.linalg.norm(camera.position - (5, 6, 7))
+    edge = camera.K[0, 0] * 3.0 / np.sqrt(distance**2 - 9.0)
+    assert 0.9 * min(size) / 2 < edge <= min(size) / 2
+
+
+def test_a_new_pivot_comes_to_the_middle_without_turning_or_zooming(navigator: Navigator) -> None:
+    before = seen(navigator)
+    point = np.array([1.5, 2.5, 2.2])
+    depth = (before.world_to_camera[:3, :3] @ point + before.world_to_camera[:3, 3])[2]
+    navigator.set_pivot(point)
+    np.testing.assert_allclose(project(seen(navigator), point), (WIDTH / 2, HEIGHT / 2), atol=1e-6)
+    assert turn(before, seen(navigator)) < 1e-6
+    assert navigator.pose.distance == pytest.approx(depth)
+    navigator.set_pivot(seen(navigator).position - seen(navigator).forward)
+    np.testing.assert_array_equal(navigator.pose.pivot, point)
+
+
+def test_a_flight_begins_and_ends_where_it_should_and_turns_the_short_way() -> None:
+    navigator = Navigator((0, 0, 1))
+    navigator.orbit(-500, 0)
+    start = navigator.pose
+    navigator.orbit(1040, 30)
+    end = navigator.pose
+    navigator.pose = start.mix(end, 0.0)
+    first = seen(navigator)
+    navigator.pose = start
+    np.testing.assert_allclose(first.world_to_camera, seen(navigator).world_to_camera, atol=1e-9)
+    navigator.pose = start.mix(end, 1.0)
+    last = seen(navigator)
+    navigator.pose = end
+    np.testing.assert_allclose(last.world_to_camera, seen(navigator).world_to_camera, atol=1e-9)
+    steps = []
+    for share in np.linspace(0, 1, 21):
+        navigator.pose = start.mix(end, float(share))
+        steps.append(seen(navigator))
+    total = sum(turn(a, b) for a, b in pairwise(steps))
+    assert total < 30
+
+
+def test_changing_the_up_axis_keeps_a_camera_that_is_taken_over_again(
+    navigator: Navigator,
+) -> None:
+    navigator.orbit(33, 21)
+    before = seen(navigator)
+    navigator.set_up((0.2, 1, 0.1))
+    navigator.go_to(before)
+    np.testing.assert_allclose(seen(navigator).world_to_camera, before.world_to_camera, atol=1e-9)
+
+
+def test_the_default_field_of_view_is_of_the_smaller_side() -> None:
+    camera = Navigator().camera(300, 900)
+    assert 2 * degrees(atan(150 / camera.K[0, 0])) == pytest.approx(50)
+    assert hypot(*camera.K[:2, 2]) == pytest.approx(hypot(150, 450))

@@ -1,0 +1,315 @@
+"""Pictures, pace and the worker, without a window."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+from pytestqt.qtbot import QtBot
+from torch import Tensor
+
+from core.cameras import Camera, View, intrinsics, look_at
+from core.jobs import Lane
+from core.pruning import keep_mask
+from core.rendering import render
+from core.rendering.heatmap import depth_picture, depth_range, score_colors
+from core.scoring import UNSEEN, Worth
+from tests.blobs import blob_scene
+from viewer.session import Mode
+from viewer.viewport import frames, shading
+from viewer.viewport.frames import FrameRenderer, Pace, Survey
+from viewer.viewport.shading import BACKGROUND, GHOST_COLOR, FrameRequest, Shading
+
+COUNT = 600
+WIDTH, HEIGHT = 120, 80
+
+
+def make_worth(seed: int = 1) -> Worth:
+    values = torch.randn(COUNT, generator=torch.Generator().manual_seed(seed)).double()
+    classes = torch.full((COUNT,), 2, dtype=torch.uint8)
+    classes[:20] = UNSEEN
+    return Worth("removal-error", values, classes)
+
+
+@pytest.fixture
+def request_() -> FrameRequest:
+    camera = Camera(
+        look_at((0.3, -0.5, -3), (0, 0, 0), (0, -1, 0)),
+        intrinsics(45, WIDTH, HEIGHT),
+        WIDTH,
+        HEIGHT,
+    )
+    alive = torch.ones(COUNT, dtype=torch.bool)
+    alive[::7] = False
+    return FrameRequest(blob_scene(COUNT), alive, camera, Mode.COLOR, make_worth())
+
+
+def levels(rgb: Tensor) -> Tensor:
+    return (rgb.clamp(0, 1) * 255).round().int()
+
+
+def drawn(request: FrameRequest, **arguments: Tensor) -> Tensor:
+    result = render(
+        request.scene, request.camera, background=BACKGROUND, keep=request.alive, **arguments
+    )
+    return levels(result.rgb)
+
+
+def shown(request: FrameRequest, by: Shading | None = None) -> Tensor:
+    pixels = (by or Shading()).picture(request).pixels
+    assert pixels.dtype == torch.uint8
+    assert (pixels[..., 3] == 255).all()
+    return pixels[..., :3].int()
+
+
+def test_colour_is_what_render_draws(request_: FrameRequest) -> None:
+    picture = Shading().picture(request_)
+    assert picture.pixels.shape == (HEIGHT, WIDTH, 4)
+    assert (shown(request_) - drawn(request_)).abs().max() <= 1
+    assert picture.drawn == int(request_.alive.sum())
+    assert picture.ghosts == 0
+
+
+def test_the_heatmap_shows_percentiles_of_the_living(request_: FrameRequest) -> None:
+    request = replace(request_, mode=Mode.HEATMAP)
+    assert request.worth is not None
+    expected = drawn(request, colors=score_colors(request.worth, request.alive))
+    assert (shown(request) - expected).abs().max() <= 1
+    ticks = Shading().picture(request).ticks
+    assert [percentile for percentile, _ in ticks] == [0, 25, 50, 75, 100]
+    best = request.worth.values[request.alive & (request.worth.classes > 0)].max()
+    assert ticks[-1][1] == pytest.approx(float(best))
+
+
+def test_a_heatmap_without_a_score_is_grey(request_: FrameRequest) -> None:
+    pixels = shown(replace(request_, mode=Mode.HEATMAP, worth=None)).float()
+    seen = pixels - torch.tensor(BACKGROUND) * 255
+    inside = seen.abs().amax(dim=-1) > 60
+    assert inside.any()
+    assert (pixels[inside].amax(dim=-1) - pixels[inside].amin(dim=-1)).max() <= 8
+
+
+def test_depth_is_the_depth_picture_over_the_background(request_: FrameRequest) -> None:
+    request = replace(request_, mode=Mode.DEPTH)
+    result = render(request.scene, request.camera, keep=request.alive, depth=True)
+    assert result.depth is not None
+    behind = (1 - result.alpha)[..., None] * torch.tensor(BACKGROUND)
+    limits = depth_range(result.depth, result.alpha)
+    expected = levels(depth_picture(result.depth, result.alpha, limits) + behind)
+    assert (shown(request) - expected).abs().max() <= 1
+    picture = Shading().picture(request)
+    assert picture.depth_range is not None
+    near, far = picture.depth_range
+    assert 1.0 < near < far < 6.0
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+def test_the_ghost_tints_exactly_what_would_go(request_: FrameRequest, mode: Mode) -> None:
+    by = Shading()
+    plain = replace(request_, mode=mode)
+    ghosted = replace(plain, target=int(request_.alive.sum()) // 2)
+    before, after = shown(plain, by), shown(ghosted, by)
+    assert request_.worth is not None
+    assert ghosted.target is not None
+    gone = request_.alive & ~keep_mask(request_.worth, ghosted.target, request_.alive)
+    flags = gone.float()[:, None].expand(-1, 3).contiguous()
+    share = render(request_.scene, request_.camera, keep=request_.alive, colors=flags).rgb[..., 0]
+    ghost = torch.tensor(GHOST_COLOR) * 255
+    nearer = (before - ghost).norm(dim=-1) - (after - ghost).norm(dim=-1)
+    strong = share > 0.5
+    assert strong.any()
+    assert (nearer[strong] > 0).float().mean() > 0.95
+    assert (after - before).abs().amax(dim=-1)[share == 0].max() <= 1
+    assert by.picture(ghosted).ghosts == int(gone.sum())
+    assert torch.equal(shown(plain, by), before)
+
+
+def test_a_target_beyond_the_living_shows_no_ghost(request_: FrameRequest) -> None:
+    request = replace(request_, target=int(request_.alive.sum()))
+    assert torch.equal(shown(request), shown(request_))
+
+
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("worth", [None, make_worth()])
+def test_nothing_left_is_background(
+    request_: FrameRequest, mode: Mode, worth: Worth | None
+) -> None:
+    alive = torch.zeros(COUNT, dtype=torch.bool)
+    picture = Shading().picture(replace(request_, mode=mode, worth=worth, alive=alive))
+    background = levels(torch.tensor(BACKGROUND))
+    assert ((picture.pixels[..., :3].int() - background).abs() <= 1).all()
+    assert picture.drawn == 0
+
+
+def test_moving_the_camera_or_target_repeats_no_work_per_gaussian(
+    request_: FrameRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def counted(name: str) -> None:
+        original = getattr(shading, name)
+
+        def count(*arguments: object) -> object:
+            calls.append(name)
+            return original(*arguments)
+
+        monkeypatch.setattr(shading, name, count)
+
+    counted("score_colors")
+    counted("keep_mask")
+    by = Shading()
+    request = replace(request_, mode=Mode.HEATMAP, target=300)
+    for _ in range(3):
+        by.picture(replace(request, camera=request.camera.scaled(0.9)))
+    assert sorted(calls) == ["keep_mask", "score_colors"]
+    by.picture(replace(request, target=200))
+    assert sorted(calls) == ["keep_mask", "keep_mask", "score_colors"]
+    by.picture(replace(request, worth=make_worth(2)))
+    assert calls.count("score_colors") == 2
+
+
+def test_a_coarse_request_is_the_same_view_smaller(request_: FrameRequest) -> None:
+    coarse = replace(request_, scale=0.5)
+    half = replace(request_, camera=request_.camera.scaled(0.5))
+    assert torch.equal(shown(coarse), shown(half))
+    assert shown(coarse).shape == (HEIGHT // 2, WIDTH // 2, 3)
+
+
+def test_picking_gives_the_visible_point(request_: FrameRequest) -> None:
+    x, y = 63, 41
+    K = request_.camera.K.copy()
+    K[:2, 2] -= (x, y)
+    pick = Camera(request_.camera.world_to_camera, K, 1, 1)
+    point = Shading().pick(replace(request_, pick=pick))
+    assert point is not None
+    depth = render(request_.scene, request_.camera, keep=request_.alive, depth=True).depth
+    assert depth is not None
+    inside = pick.world_to_camera[:3, :3] @ point + pick.world_to_camera[:3, 3]
+    assert inside[2] == pytest.approx(float(depth[y, x]), rel=0.02)
+    pixel = request_.camera.K @ inside / inside[2]
+    assert pixel[:2] == pytest.approx((x + 0.5, y + 0.5), abs=1e-6)
+    K[:2, 2] += 1000
+    assert Shading().pick(replace(request_, pick=Camera(pick.world_to_camera, K, 1, 1))) is None
+
+
+def test_the_pace_finds_the_scale_that_keeps_up() -> None:
+    pace = Pace()
+    pace.record(1.0, 300.0)
+    assert pace.scale == pytest.approx(1 / 3, abs=1 / 16)
+    for _ in range(30):
+        pace.record(pace.scale, 5 + 120 * pace.scale**2)
+    assert 0.4 < pace.scale < 0.6
+    pace.record(1.0, 125.0)
+    assert 0.4 < pace.scale < 0.6
+    for _ in range(30):
+        pace.record(pace.scale, 1000.0)
+    assert pace.scale == 0.25
+    for _ in range(30):
+        pace.record(pace.scale, 10 * pace.scale**2)
+    assert pace.scale == 1.0
+    pace.record(1.0, 20.0)
+    assert pace.scale == 1.0
+
+
+@pytest.fixture
+def lane() -> Lane:
+    return Lane()
+
+
+@pytest.fixture
+def renderer(qtbot: QtBot, lane: Lane) -> Iterator[FrameRenderer]:
+    renderer = FrameRenderer(lane)
+    yield renderer
+    assert renderer.shut_down()
+
+
+def test_frames_come_from_a_worker(
+    qtbot: QtBot,
+    renderer: FrameRenderer,
+    request_: FrameRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: set[str] = set()
+
+    def recorded(*arguments, **keywords):
+        threads.add(threading.current_thread().name)
+        return render(*arguments, **keywords)
+
+    monkeypatch.setattr(shading, "render", recorded)
+    with qtbot.waitSignal(renderer.ready, timeout=20_000):
+        renderer.request(request_)
+    frame = renderer.take_frame()
+    assert frame is not None
+    assert frame.request is request_
+    assert frame.ms > 0
+    assert frame.backend.startswith("CPU")
+    assert renderer.take_frame() is None
+    assert threads == {"frames"}
+
+
+def test_only_the_newest_request_is_drawn_once_the_lane_is_free(
+    qtbot: QtBot, renderer: FrameRenderer, lane: Lane, request_: FrameRequest
+) -> None:
+    requests = [replace(request_, target=100 + step) for step in range(50)]
+    with lane.step():
+        started = time.perf_counter()
+        for request in requests:
+            renderer.request(request)
+        assert time.perf_counter() - started < 0.05
+        qtbot.wait(50)
+        assert renderer.take_frame() is None
+    done: list[FrameRequest] = []
+
+    def newest_came() -> bool:
+        frame = renderer.take_frame()
+        if frame is not None:
+            done.append(frame.request)
+        return bool(done) and done[-1] is requests[-1]
+
+    qtbot.waitUntil(newest_came, timeout=20_000)
+    assert len(done) <= 2
+
+
+def test_a_failure_is_reported_and_the_next_frame_comes(
+    qtbot: QtBot,
+    renderer: FrameRenderer,
+    request_: FrameRequest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_arguments, **_keywords):
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shading, "render", fail)
+        with qtbot.waitSignal(renderer.failed, timeout=20_000) as failed:
+            renderer.request(request_)
+    assert str(failed.args[0]) == "out of memory"
+    with qtbot.waitSignal(renderer.ready, timeout=20_000):
+        renderer.request(request_)
+    assert renderer.take_frame() is not None
+
+
+def test_a_survey_finds_the_scene_and_prefers_the_dataset(
+    qtbot: QtBot, renderer: FrameRenderer, request_: FrameRequest
+) -> None:
+    with qtbot.waitSignal(renderer.ready, timeout=60_000):
+        renderer.request(Survey(request_.scene, (), (WIDTH, HEIGHT)))
+    alone = renderer.take_surveyed()
+    assert alone is not None
+    assert abs(alone.frame.center).max() < 0.5
+    assert 0.3 < alone.frame.radius < 3
+    with qtbot.waitSignal(renderer.ready, timeout=60_000):
+        renderer.request(Survey(request_.scene, (View(request_.camera),), (WIDTH, HEIGHT)))
+    posed = renderer.take_surveyed()
+    assert posed is not None
+    assert posed.home.position == pytest.approx(request_.camera.position)
+    assert posed.frame.up @ request_.camera.world_to_camera[1, :3] < -0.99
+
+
+def test_shutting_down_leaves_no_thread(qtbot: QtBot, lane: Lane) -> None:
+    renderer = FrameRenderer(lane)
+    assert renderer.shut_down()
+    assert not any(thread.name == "frames" for thread in threading.enumerate())
+    assert frames.backend_text(blob_scene(1)).startswith("CPU")

@@ -1,0 +1,1 @@
+"""The window: PySide6, moderngl, pyqtgraph. Computes nothing but pixels on the screen."""

@@ -1,0 +1,125 @@
+"""The program: the command line of core, and the window."""
+
+import logging
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core import cli
+from core.errors import UserError
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QApplication
+
+log = logging.getLogger(__name__)
+
+
+def create_application(arguments: list[str] | None = None) -> "QApplication":
+    """The Qt application with an OpenGL 3.3 core format and shared contexts; made once."""
+    from PySide6.QtCore import QCoreApplication, Qt
+    from PySide6.QtGui import QSurfaceFormat
+    from PySide6.QtWidgets import QApplication
+
+    existing = QApplication.instance()
+    if isinstance(existing, QApplication):
+        return existing
+    surface = QSurfaceFormat()
+    surface.setVersion(3, 3)
+    surface.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
+    surface.setDepthBufferSize(24)
+    surface.setAlphaBufferSize(0)
+    surface.setSwapInterval(1)
+    QSurfaceFormat.setDefaultFormat(surface)
+    QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
+    QCoreApplication.setApplicationName("Splatscope")
+    QCoreApplication.setOrganizationName("Splatscope")
+    return QApplication(arguments if arguments is not None else sys.argv[:1])
+
+
+def open_window(scene: Path | None, data: Path | None, tour: Path | None = None) -> int:
+    """Show the window until it is closed; with ``tour``, drive it and leave pictures there."""
+    from viewer.main_window import MainWindow
+    from viewer.session import Session
+    from viewer.theme import apply_theme
+
+    _require_display()
+    sys.setswitchinterval(0.0005)
+    application = create_application()
+    apply_theme(application)
+    session = Session()
+    window = MainWindow(session)
+    window.show()
+    warming = threading.Thread(target=_warm_up, name="warm-up")
+    warming.start()
+    if scene is not None:
+        session.open(scene, data)
+    if tour is not None:
+        from viewer.tour import Tour
+
+        code = Tour(window, tour).run(application)
+    else:
+        code = application.exec()
+    warming.join()
+    return code
+
+
+@cli.app.command("open", hidden=True)
+def open_command(
+    scene: Annotated[Path | None, typer.Argument(help="A scene to open.")] = None,
+    data: cli.DataDir = None,
+) -> None:
+    """Open the window; also what happens when no command is named."""
+    if scene is not None and not scene.exists():
+        raise UserError(f"{scene} does not exist.", "Check the name, or see --help for commands.")
+    raise typer.Exit(open_window(scene, data))
+
+
+@cli.app.command()
+def demo(
+    tour: Annotated[
+        Path | None,
+        typer.Option(
+            "--tour", help="Drive the window through a tour and leave pictures in this folder."
+        ),
+    ] = None,
+) -> None:
+    """Open the window on the demo scene."""
+    from importlib.resources import as_file, files
+
+    with as_file(files("resources") / "demo") as folder:
+        raise typer.Exit(open_window(folder / "demo.ply", folder / "cameras.json", tour))
+
+
+def main() -> int:
+    """Entry point of ``splatscope``."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    return cli.main(with_default_command(sys.argv[1:]))
+
+
+def with_default_command(arguments: list[str]) -> list[str]:
+    """Put ``open`` in front where no command is named: ``splatscope SCENE`` opens the window."""
+    registered = cli.app.registered_commands
+    commands = {entry.name or getattr(entry.callback, "__name__", "") for entry in registered}
+    if arguments and (arguments[0] in commands or arguments[0] in {"--help", "--version"}):
+        return arguments
+    return ["open", *arguments]
+
+
+def _require_display() -> None:
+    if sys.platform == "linux" and not any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
+    ):
+        raise UserError(
+            "There is no display to open a window on.",
+            "Run it under a virtual one: xvfb-run -a splatscope ..., or use a command (--help).",
+        )
+
+
+def _warm_up() -> None:
+    from core.rendering import warm_up
+
+    warm_up()

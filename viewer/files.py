@@ -1,0 +1,178 @@
+"""Opening, attaching, exporting and taking pictures: the dialogs around the session's files."""
+
+from collections.abc import Callable
+from enum import Enum
+from importlib.resources import files as package_files
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+
+from core.formats import FORMATS, Format
+from core.jobs import JobState
+from viewer.layout import settings
+from viewer.session import Session
+
+Then = Callable[[], object]
+
+
+class Answer(Enum):
+    """What a person wants done with changes that are not exported."""
+
+    PROCEED = "proceed"
+    EXPORT = "export"
+    CANCEL = "cancel"
+
+
+class FileCommands(QObject):
+    """What the File menu does. Dialogs are for decisions only; results come as messages."""
+
+    def __init__(self, window: QWidget, session: Session, picture: Callable[[], QImage]) -> None:
+        super().__init__(window)
+        self._window, self._session, self._picture = window, session, picture
+        self._then: Then | None = None
+        session.history_changed.connect(self._go_on)
+        session.runner.changed.connect(self._give_up)
+
+    def ask_scene(self) -> None:
+        """Let a person choose a scene, and open it."""
+        dialog = self._dialog("Open Scene", _load_filters())
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda name: self.open(Path(name)))
+        dialog.open()
+
+    def ask_dataset(self) -> None:
+        """Let a person choose a folder of posed photos, and attach it."""
+        dialog = self._dialog("Attach Photos and Cameras", [])
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly, True)
+        dialog.fileSelected.connect(lambda name: self._session.open_dataset(Path(name)))
+        dialog.open()
+
+    def ask_export(self, then: Then | None = None) -> None:
+        """Let a person choose where to export to; ``then`` runs once that is done."""
+        document = self._session.document
+        if document is None:
+            return
+        dialog = self._dialog("Export", _save_filters())
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("ply")
+        if document.path is not None:
+            if document.path.parent.is_dir():
+                dialog.setDirectory(str(document.path.parent))
+            dialog.selectFile(f"{document.path.stem}_pruned.ply")
+        self._then = then
+        dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(_suffix(chosen)))
+        dialog.fileSelected.connect(lambda name: self._session.export(Path(name)))
+        dialog.rejected.connect(self._forget)
+        dialog.open()
+
+    def ask_screenshot(self) -> None:
+        """Let a person choose where to save the viewport's picture as it is now."""
+        picture = self._picture()
+        path = None if self._session.document is None else self._session.document.path
+        dialog = self._dialog("Save Screenshot", ["PNG image (*.png)", "JPEG image (*.jpg)"])
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("png")
+        dialog.selectFile(f"{path.stem if path else 'scene'}.png")
+        dialog.fileSelected.connect(lambda name: self._save_picture(picture, Path(name)))
+        dialog.open()
+
+    def open(self, path: Path) -> None:
+        """Open what was chosen, dropped or named; asks first where a changed scene would go."""
+        if path.is_dir() or path.suffix == ".json":
+            self._session.open_any(path)
+        else:
+            self.guard(lambda: self._session.open_any(path))
+
+    def open_demo(self) -> None:
+        """Open the scene that comes along, with its cameras."""
+        folder = Path(str(package_files("resources") / "demo"))
+        self.guard(lambda: self._session.open(folder / "demo.ply", folder / "cameras.json"))
+
+    def guard(self, then: Then) -> None:
+        """Do ``then``, unless a person wants to keep changes that it would lose."""
+        answer = self.unsaved_answer()
+        if answer == Answer.PROCEED:
+            then()
+        elif answer == Answer.EXPORT:
+            self.ask_export(then)
+
+    def unsaved_answer(self) -> Answer:
+        """Ask what to do with changes that are not exported; PROCEED where there are none."""
+        document = self._session.document
+        if document is None or not document.history.modified:
+            return Answer.PROCEED
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setWindowTitle("Changes are not exported")
+        name = document.path.name if document.path else "The scene"
+        box.setText(f"{name} has changes that are not exported.")
+        box.setInformativeText("They are lost if you go on without exporting.")
+        buttons = QMessageBox.StandardButton
+        box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
+        box.setDefaultButton(buttons.Save)
+        box.button(buttons.Save).setText("Export…")
+        chosen = box.exec()
+        if chosen == buttons.Save:
+            return Answer.EXPORT
+        return Answer.PROCEED if chosen == buttons.Discard else Answer.CANCEL
+
+    def _dialog(self, title: str, filters: list[str]) -> QFileDialog:
+        folder = str(settings().value("folder", "") or Path.home())
+        dialog = QFileDialog(self._window, title, folder)
+        if filters:
+            dialog.setNameFilters(filters)
+        dialog.fileSelected.connect(_remember_folder)
+        dialog.finished.connect(dialog.deleteLater)
+        return dialog
+
+    def _save_picture(self, picture: QImage, path: Path) -> None:
+        if picture.save(str(path)):
+            self._session.notified.emit("info", f"Saved {path.name}.")
+        else:
+            self._session.notified.emit(
+                "error", f"Cannot save {path}. Choose another folder, or end the name in .png."
+            )
+
+    @Slot()
+    def _go_on(self) -> None:
+        document = self._session.document
+        if self._then is not None and document is not None and not document.history.modified:
+            then, self._then = self._then, None
+            then()
+
+    @Slot()
+    def _give_up(self) -> None:
+        job = self._session.runner.job
+        if job is not None and job.state in (JobState.FAILED, JobState.CANCELLED):
+            self._then = None
+
+    @Slot()
+    def _forget(self) -> None:
+        self._then = None
+
+
+def _remember_folder(name: str) -> None:
+    settings().setValue("folder", str(Path(name).parent))
+
+
+def _load_filters() -> list[str]:
+    suffixes = sorted({suffix for known in FORMATS for suffix in known.suffixes})
+    every = " ".join(f"*{suffix}" for suffix in suffixes)
+    return [f"Scenes ({every})", *(_filter(known) for known in FORMATS), "All files (*)"]
+
+
+def _save_filters() -> list[str]:
+    return [_filter(known) for known in FORMATS if known.save is not None]
+
+
+def _filter(known: Format) -> str:
+    return f"{known.title} ({' '.join(f'*{suffix}' for suffix in known.suffixes)})"
+
+
+def _suffix(chosen: str) -> str:
+    return next(
+        (known.suffixes[0].lstrip(".") for known in FORMATS if _filter(known) == chosen), "ply"
+    )

@@ -1,0 +1,171 @@
+"""The skeleton that every panel on the right shares."""
+
+from abc import abstractmethod
+
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Slot
+from PySide6.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from viewer import theme
+from viewer.session import Session
+from viewer.widgets.job_status import REFRESH_MS, job_text, show_fraction
+
+
+class Panel(QScrollArea):
+    """Purpose, needs, settings, run and cancel, progress, numbers: in this order, always.
+
+    Subclasses set ``title``, ``purpose`` and ``run_title``, fill ``settings``, ``body`` and
+    ``numbers``, and implement :meth:`run`. ``job_name`` names the job whose progress is shown.
+    """
+
+    title = ""
+    purpose = ""
+    run_title = "Run"
+    job_name = ""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.session = session
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setAccessibleName(f"{self.title} panel")
+        self.setMinimumWidth(300)
+
+        self.needs_mark = QLabel()
+        self.needs_text = wrapped("")
+        self.settings = QFormLayout()
+        self.settings.setContentsMargins(0, 0, 0, 0)
+        self.settings.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self.settings.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
+        self.settings.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self.body = QVBoxLayout()
+        self.body.setSpacing(8)
+        self.run_button = QPushButton(self.run_title)
+        self.run_button.setProperty("primary", True)
+        self.run_button.setAccessibleName(f"{self.run_title} ({self.title})")
+        self.run_button.clicked.connect(self.run)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setAccessibleName(f"Cancel ({self.title})")
+        self.cancel_button.setToolTip("Cancel (Ctrl+.)\nStop the job; the scene stays as it was.")
+        self.cancel_button.clicked.connect(session.runner.cancel)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.bar.setObjectName("thin")
+        self.bar.setAccessibleName(f"Progress of {self.title}")
+        self.progress_text = QLabel()
+        self.progress_text.setProperty("role", "muted")
+        self.numbers = QVBoxLayout()
+        self.numbers.setSpacing(4)
+        self._arrange()
+
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REFRESH_MS)
+        self._timer.timeout.connect(self.refresh_job)
+        session.runner.progressed.connect(self._schedule)
+        session.runner.changed.connect(self.refresh_job)
+        self.refresh_job()
+
+    def _arrange(self) -> None:
+        inside = QWidget()
+        inside.setObjectName("panel")
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(14, 12, 14, 12)
+        column.setSpacing(12)
+        purpose = wrapped(self.purpose)
+        column.addWidget(purpose)
+        needs = QHBoxLayout()
+        needs.setSpacing(6)
+        needs.addWidget(self.needs_mark, 0, Qt.AlignmentFlag.AlignTop)
+        needs.addWidget(self.needs_text, 1)
+        column.addLayout(needs)
+        column.addLayout(self.settings)
+        column.addLayout(self.body)
+        self.run_row = QHBoxLayout()
+        self.run_row.addWidget(self.run_button, 1)
+        self.run_row.addWidget(self.cancel_button)
+        column.addLayout(self.run_row)
+        for widget in (self.bar, self.progress_text):
+            policy = widget.sizePolicy()
+            policy.setRetainSizeWhenHidden(bool(self.job_name))
+            widget.setSizePolicy(policy)
+            column.addWidget(widget)
+        column.addLayout(self.numbers)
+        column.addStretch(1)
+        self.setWidget(inside)
+
+    @abstractmethod
+    def run(self) -> None:
+        """Do what the panel is for; also Ctrl+Return while it is in front."""
+
+    def set_needs(self, met: bool, text: str) -> None:
+        """Say what the panel works with, or what it lacks and how to mend it."""
+        level = "info" if met else "warning"
+        self.needs_mark.setPixmap(theme.level_icon(level).pixmap(16, 16))
+        self.needs_text.setText(text)
+
+    @property
+    def running(self) -> bool:
+        """Whether this panel's job runs."""
+        runner = self.session.runner
+        return runner.busy and runner.job is not None and runner.job.name == self.job_name
+
+    @Slot()
+    def refresh_job(self) -> None:
+        """Show this panel's job as it is now."""
+        job = self.session.runner.job if self.running else None
+        for widget in (self.bar, self.progress_text):
+            widget.setVisible(job is not None)
+        self.cancel_button.setEnabled(job is not None)
+        if job is not None:
+            show_fraction(self.bar, job)
+            self.progress_text.setText(job_text(job))
+
+    @Slot()
+    def _schedule(self) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
+
+
+class WheelGuard(QObject):
+    """Keeps the wheel from changing fields that do not have the focus: it scrolls the panel."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if (
+            event.type() == QEvent.Type.Wheel
+            and isinstance(watched, QWidget)
+            and not watched.hasFocus()
+        ):
+            event.ignore()
+            return True
+        return False
+
+
+def wrapped(text: str) -> QLabel:
+    """A label of plain text that wraps and never widens its panel."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def described(widget: QWidget, name: str, tip: str) -> None:
+    """Name a field for assistive programs and give it a tooltip."""
+    widget.setAccessibleName(name)
+    widget.setToolTip(tip)
+    widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    for edit in widget.findChildren(QLineEdit):
+        edit.setAcceptDrops(False)

@@ -1,0 +1,304 @@
+"""What the window is doing: the document, the chosen score, mode and prune target.
+
+Panels and viewport know the session and nothing of each other.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+from torch import Tensor
+
+from core.datasets import Dataset, load_dataset
+from core.editing import Document
+from core.errors import UserError
+from core.formats import Loaded, load_scene, save_scene
+from core.jobs import Progress, Steps
+from core.scene import GaussianScene, bytes_per_gaussian
+from core.scoring import SCORES, Worth, score
+from core.scoring.cameras import scoring_cameras
+from viewer.jobs import JobRunner
+from viewer.ranking import Ranking
+
+log = logging.getLogger(__name__)
+
+DEFAULT_SCORE = "removal-error"
+
+
+class Mode(StrEnum):
+    """What the viewport draws."""
+
+    COLOR = "color"
+    HEATMAP = "heatmap"
+    DEPTH = "depth"
+
+
+class Session(QObject):
+    """The state shared by all parts of the window. Lives on the window's thread."""
+
+    document_replaced = Signal()
+    state_changed = Signal()
+    scores_changed = Signal()
+    views_changed = Signal()
+    history_changed = Signal()
+    mode_changed = Signal()
+    score_changed = Signal()
+    target_changed = Signal()
+    notified = Signal(str, str)
+    """Level ("info", "warning", "error") and text for a person."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.runner = JobRunner(self)
+        self.runner.failed.connect(self._report)
+        self.document: Document | None = None
+        self.loaded: Loaded | None = None
+        self.dataset: Dataset | None = None
+        self._ranking: tuple[Worth, Tensor, Ranking] | None = None
+        self._mode = Mode.COLOR
+        self._score_name = DEFAULT_SCORE
+        self._target: int | None = None
+
+    # What is shown
+
+    @property
+    def mode(self) -> Mode:
+        """What the viewport draws."""
+        return self._mode
+
+    def set_mode(self, mode: Mode) -> None:
+        """Draw something else."""
+        if mode != self._mode:
+            self._mode = mode
+            self.mode_changed.emit()
+
+    @property
+    def score_name(self) -> str:
+        """The chosen score, a key of :data:`core.scoring.SCORES`."""
+        return self._score_name
+
+    @property
+    def worth(self) -> Worth | None:
+        """The chosen score's values, None until computed."""
+        return None if self.document is None else self.document.scores.get(self._score_name)
+
+    @property
+    def ranking(self) -> Ranking | None:
+        """The living Gaussians by the chosen score, None until computed."""
+        worth = self.worth
+        if self.document is None or worth is None:
+            return None
+        alive = self.document.alive
+        kept = self._ranking
+        if kept is None or kept[0] is not worth or kept[1] is not alive:
+            self._ranking = kept = (worth, alive, Ranking.of(worth, alive))
+        return kept[2]
+
+    def set_score(self, name: str) -> None:
+        """Choose the score behind heatmap, histogram and pruning; computes it if that is cheap."""
+        self._score_name = name
+        self._compute_cheap_score()
+        self.score_changed.emit()
+
+    # The prune target: slider, number, count, megabytes and threshold are views of it
+
+    @property
+    def target(self) -> int | None:
+        """How many Gaussians to keep, while a prune is being previewed; else None."""
+        return self._target
+
+    def set_target(self, count: int | None) -> None:
+        """Preview keeping ``count`` Gaussians; None ends the preview."""
+        if self.document is not None and count is not None:
+            count = max(1, min(count, self.document.alive_count))
+            if count == self.document.alive_count:
+                count = None
+        if count != self._target:
+            self._target = count
+            self.target_changed.emit()
+
+    def megabytes(self, count: int) -> float:
+        """Size of ``count`` Gaussians of this scene as a plain PLY, in units of 10**6 bytes."""
+        degree = 0 if self.document is None else self.document.scene.sh_degree
+        return count * bytes_per_gaussian(degree) / 1e6
+
+    def apply_prune(self) -> None:
+        """Delete what the preview shows, as one undoable step."""
+        if self.document is None or self._target is None:
+            return
+        if self.worth is None:
+            self.notified.emit(
+                "error", "There is no score yet. Compute one in the Sensitivity panel."
+            )
+            return
+        before, count = self.document.alive_count, self._target
+        self._target = None
+        self.document.prune(self.worth, count)
+        self.target_changed.emit()
+        self.notified.emit(
+            "info", f"Pruned {before - count:,} Gaussians, {count:,} remain. Undo brings them back."
+        )
+
+    def undo(self) -> None:
+        """Take the last edit back, if there is one."""
+        if self.document is not None:
+            self.document.undo()
+
+    def redo(self) -> None:
+        """Do the last undone edit again, if there is one."""
+        if self.document is not None:
+            self.document.redo()
+
+    # Files
+
+    def open(self, path: Path, data: Path | None = None) -> None:
+        """Open a scene, with a dataset's views if given; runs as a job."""
+        self._start(
+            f"Open {path.name}", _open_steps(path, data), self._take_document, computes=False
+        )
+
+    def open_dataset(self, path: Path) -> None:
+        """Attach a dataset's views to the open scene; runs as a job."""
+        self._start(f"Read {path.name}", _dataset_steps(path), self._take_dataset, computes=False)
+
+    def open_any(self, path: Path) -> None:
+        """Open what was dropped or named: a scene file, or a folder of posed photos."""
+        if path.is_dir() or path.suffix == ".json":
+            if self.document is None:
+                self.notified.emit(
+                    "error", "Open a scene first, then drop its photos and cameras onto it."
+                )
+            else:
+                self.open_dataset(path)
+        else:
+            self.open(path)
+
+    def export(self, path: Path) -> None:
+        """Write the scene without its deleted Gaussians; runs as a job."""
+        document = self.document
+        if document is None:
+            return
+        alive = document.alive
+
+        def done(size: int) -> None:
+            if document.alive is alive:
+                document.mark_saved()
+            count = int(alive.sum())
+            self.notified.emit(
+                "info", f"Exported {count:,} Gaussians to {path.name}, {size / 1e6:.1f} MB."
+            )
+
+        steps = _export_steps(document.scene, alive, path)
+        self._start(f"Export {path.name}", steps, done, computes=False)
+
+    # Scores
+
+    def run_scores(self, view_count: int | None = None) -> None:
+        """Sweep the views and compute every score that one sweep yields; runs as a job.
+
+        ``view_count`` asks for that many generated views; None for the dataset's training views,
+        or a default number of generated ones where there is no dataset.
+        """
+        document = self.document
+        if document is None:
+            return
+        paper = SCORES[self._score_name].color_term
+        names = [name for name, entry in SCORES.items() if paper or not entry.color_term]
+        steps = _score_steps(document, names, view_count)
+
+        def take(scores: dict[str, Worth]) -> None:
+            if self.document is document:
+                document.add_scores(scores)
+                self.notified.emit("info", f"Scored {document.alive_count:,} Gaussians.")
+
+        self._start("Sensitivity", steps, take)
+
+    def _start(
+        self,
+        name: str,
+        steps: Steps[Any],
+        done: Callable[[Any], None],
+        *,
+        computes: bool = True,
+    ) -> None:
+        running = self.runner.job
+        if self.runner.busy and running is not None:
+            steps.close()
+            self.notified.emit("warning", f"{running.name} still runs: wait, or cancel it first.")
+        else:
+            self.runner.start(name, steps, done, computes=computes)
+
+    def _take_document(self, opened: tuple[Loaded, Path, Dataset | None]) -> None:
+        loaded, path, dataset = opened
+        document = Document(loaded.scene, path, dataset.views if dataset is not None else ())
+        document.state_changed.connect(self._on_state_changed)
+        document.scores_changed.connect(self.scores_changed.emit)
+        document.views_changed.connect(self.views_changed.emit)
+        document.history_changed.connect(self.history_changed.emit)
+        self.document, self.loaded, self.dataset = document, loaded, dataset
+        self._target = self._ranking = None
+        self._compute_cheap_score()
+        self.document_replaced.emit()
+        for repair in loaded.repairs:
+            self.notified.emit("warning", repair)
+
+    def _take_dataset(self, dataset: Dataset) -> None:
+        if self.document is not None:
+            self.dataset = dataset
+            self.document.views = dataset.views
+            self.notified.emit("info", f"{len(dataset.views)} views attached ({dataset.kind}).")
+
+    def _compute_cheap_score(self) -> None:
+        entry = SCORES[self._score_name]
+        if self.document is not None and not entry.needs and self.worth is None:
+            self.document.add_scores({entry.name: entry.compute(self.document.scene, None)})
+
+    def _on_state_changed(self) -> None:
+        document = self.document
+        if document and self._target is not None and self._target >= document.alive_count:
+            self.set_target(None)
+        self.state_changed.emit()
+
+    def _report(self, error: BaseException) -> None:
+        if isinstance(error, UserError):
+            self.notified.emit("error", str(error))
+        else:
+            log.error("a job failed", exc_info=error)
+            self.notified.emit("error", f"Something went wrong: {error}. The log has the details.")
+
+
+def _open_steps(path: Path, data: Path | None) -> Steps[tuple[Loaded, Path, Dataset | None]]:
+    yield Progress(0, 2, f"reading {path.name}")
+    loaded = load_scene(path)
+    yield Progress(1, 2, "reading cameras" if data else "")
+    return loaded, path, load_dataset(data) if data else None
+
+
+def _dataset_steps(path: Path) -> Steps[Dataset]:
+    yield Progress(0, 1, f"reading {path.name}")
+    return load_dataset(path)
+
+
+def _export_steps(scene: GaussianScene, alive: Tensor, path: Path) -> Steps[int]:
+    yield Progress(0, 1, f"writing {path.name}")
+    save_scene(scene.select(alive), path)
+    return path.stat().st_size
+
+
+def _score_steps(
+    document: Document, names: Sequence[str], view_count: int | None
+) -> Steps[dict[str, Worth]]:
+    yield Progress(0, 1, "choosing views")
+    cameras = scoring_cameras(document.scene, document.views, view_count)
+    scores: dict[str, Worth] = yield from score(document.scene, cameras, names, keep=document.alive)
+    for worth in scores.values():
+        _sort(worth)
+    return scores
+
+
+def _sort(worth: Worth) -> None:
+    """Have the order ready, so that the window's thread need not sort."""
+    assert len(worth.order) == len(worth)

@@ -1,0 +1,230 @@
+"""A scripted tour: drives the window with real mouse and key events and leaves pictures."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QCoreApplication, QPoint, Qt, QTimer
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QApplication,
+    QDialogButtonBox,
+    QFileDialog,
+    QLineEdit,
+    QSlider,
+    QStyle,
+    QStyleOptionSlider,
+    QWidget,
+)
+
+from core.formats import load_scene
+from viewer.main_window import MainWindow
+from viewer.session import Mode
+
+KEEP = 0.2
+VIEWS_TIMEOUT_S = 600
+STEP_TIMEOUT_S = 60
+DRAG_STEPS = 24
+DIALOG_MS = 600
+LEFT = Qt.MouseButton.LeftButton
+
+
+class TourError(RuntimeError):
+    """The window did not do what it should."""
+
+
+class Tour:
+    """Open, heatmap, slider, apply, undo, redo, export: as a person would, checked at each stop.
+
+    Parameters
+    ----------
+    window
+        The shown window, with a scene being opened.
+    folder
+        Where pictures and the exported file go; made if missing.
+    """
+
+    def __init__(self, window: MainWindow, folder: Path) -> None:
+        self._window = window
+        self._session = window.session
+        self._folder = folder
+        self._number = 0
+        self._frames = 0
+        window.viewport.frame_shown.connect(self._count_frame)
+
+    def run(self, application: QApplication) -> int:
+        """Drive the window to the end of the tour and close it; the exit code."""
+        QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        code = [1]
+
+        def drive() -> None:
+            try:
+                self._drive()
+                code[0] = 0
+            except TourError as error:
+                sys.stderr.write(f"splatscope: the tour stopped: {error}\n")
+                self._picture("stopped")
+            finally:
+                self._discard_changes()
+                self._window.close()
+                application.quit()
+
+        QTimer.singleShot(0, drive)
+        application.exec()
+        return code[0]
+
+    def _drive(self) -> None:
+        session, window = self._session, self._window
+        self._wait(lambda: session.document is not None, "the scene opens")
+        document = session.document
+        if document is None:
+            raise TourError("there is no document")
+        total = document.alive_count
+        self._wait(lambda: self._frames > 0, "the first picture is drawn")
+        self._sharp()
+        self._picture("open")
+
+        self._orbit()
+        self._sharp()
+        self._picture("orbited")
+
+        QTest.mouseClick(window.sensitivity_panel.run_button, LEFT)
+        self._wait(lambda: session.worth is not None, "the scores are computed", VIEWS_TIMEOUT_S)
+        self._wait(lambda: session.mode == Mode.HEATMAP, "the heatmap is shown")
+        self._sharp()
+        self._picture("heatmap")
+
+        session.set_mode(Mode.COLOR)
+        window.actions_["panel.prune"].trigger()
+        self._drag_slider(window.prune_panel.slider, KEEP)
+        self._sharp()
+        self._picture("preview")
+
+        kept = session.target
+        QTest.mouseClick(window.prune_panel.run_button, LEFT)
+        self._wait(lambda: document.alive_count == kept, "the prune is applied")
+        self._sharp()
+        self._picture("pruned")
+
+        self._key(Qt.Key.Key_Z)
+        self._wait(lambda: document.alive_count == total, "undo brings all back")
+        self._sharp()
+        self._picture("undone")
+
+        self._key(Qt.Key.Key_Y)
+        self._wait(lambda: document.alive_count == kept, "redo prunes again")
+        exported = (self._folder / "demo_pruned.ply").resolve()
+        exported.unlink(missing_ok=True)
+        self._export(exported)
+        self._wait(lambda: not session.runner.busy and exported.exists(), "the export is written")
+        self._sharp()
+        self._picture("exported")
+        count = len(load_scene(exported).scene)
+        if count != kept:
+            raise TourError(f"the exported file holds {count} Gaussians, not {kept}")
+        sys.stdout.write(
+            f"Kept {kept:,} of {total:,} Gaussians; {exported.stat().st_size / 1e6:.2f} MB in "
+            f"{exported.name}; {self._number} pictures in {self._folder}\n"
+        )
+
+    def _orbit(self) -> None:
+        canvas = self._target_of(self._window.viewport)
+        start = canvas.rect().center()
+        QTest.mousePress(canvas, LEFT, pos=start)
+        for step in range(DRAG_STEPS):
+            QTest.mouseMove(canvas, start + QPoint(5 * step, step))
+            QTest.qWait(15)
+        QTest.mouseRelease(canvas, LEFT, pos=start + QPoint(5 * DRAG_STEPS, DRAG_STEPS))
+
+    @staticmethod
+    def _target_of(widget: QWidget) -> QWidget:
+        """The widget that a mouse at the centre of another one would hit."""
+        child = widget.childAt(widget.rect().center())
+        while child is not None and child.testAttribute(
+            Qt.WidgetAttribute.WA_TransparentForMouseEvents
+        ):
+            child = child.parentWidget()
+        return child if child is not None and widget.isAncestorOf(child) else widget
+
+    def _drag_slider(self, slider: QSlider, share: float) -> None:
+        option = QStyleOptionSlider()
+        slider.initStyleOption(option)
+        handle = slider.style().subControlRect(
+            QStyle.ComplexControl.CC_Slider, option, QStyle.SubControl.SC_SliderHandle, slider
+        )
+        start = handle.center()
+        span = slider.width() - handle.width()
+        end = QPoint(round(handle.width() / 2 + share * span), start.y())
+        QTest.mousePress(slider, LEFT, pos=start)
+        for step in range(1, DRAG_STEPS + 1):
+            QTest.mouseMove(slider, start + (end - start) * (step / DRAG_STEPS))
+            QTest.qWait(30)
+        QTest.mouseRelease(slider, LEFT, pos=end)
+        target = self._session.target
+        document = self._session.document
+        if target is None or document is None:
+            raise TourError("dragging the slider set no target")
+        if abs(target / document.alive_count - share) > 0.03:
+            raise TourError(f"the slider gave {target}, far from {share:.0%}")
+
+    def _export(self, path: Path) -> None:
+        self._window.actions_["file.export"].trigger()
+        self._wait(lambda: self._dialog() is not None, "the export dialog opens")
+        QTest.qWait(DIALOG_MS)
+        dialog = self._dialog()
+        if dialog is None:
+            raise TourError("there is no export dialog")
+        edit, box = dialog.findChild(QLineEdit), dialog.findChild(QDialogButtonBox)
+        save = box.button(QDialogButtonBox.StandardButton.Save) if box is not None else None
+        if edit is None or save is None:
+            raise TourError("the export dialog lacks a field for the name, or a Save button")
+        edit.selectAll()
+        QTest.keyClicks(edit, str(path))
+        QTest.mouseClick(save, LEFT)
+
+    @staticmethod
+    def _dialog() -> QFileDialog | None:
+        for widget in QApplication.topLevelWidgets():
+            if isinstance(widget, QFileDialog) and widget.isVisible():
+                return widget
+        return None
+
+    def _key(self, key: Qt.Key) -> None:
+        viewport = self._window.viewport
+        self._window.activateWindow()
+        if not QTest.qWaitForWindowActive(self._window):
+            raise TourError("the window cannot be made active")
+        viewport.setFocus()
+        QTest.keyClick(viewport, key, Qt.KeyboardModifier.ControlModifier)
+
+    def _discard_changes(self) -> None:
+        document = self._session.document
+        if document is not None:
+            document.mark_saved()
+
+    def _count_frame(self, stats: object) -> None:
+        self._frames += not getattr(stats, "coarse", False)
+
+    def _sharp(self) -> None:
+        """Wait until the last change is on the screen in full resolution."""
+        before = self._frames
+        deadline = time.monotonic() + 3
+        while self._frames == before and time.monotonic() < deadline:
+            QTest.qWait(20)
+        QTest.qWait(400)
+
+    @staticmethod
+    def _wait(ready: Callable[[], object], what: str, seconds: float = STEP_TIMEOUT_S) -> None:
+        deadline = time.monotonic() + seconds
+        while not ready():
+            if time.monotonic() > deadline:
+                raise TourError(f"waited {seconds:.0f} s in vain until {what}")
+            QTest.qWait(20)
+
+    def _picture(self, name: str) -> None:
+        self._number += 1
+        path = self._folder / f"{self._number:02d}-{name}.png"
+        if not self._window.grab().save(str(path)):
+            raise TourError(f"{path} could not be written")

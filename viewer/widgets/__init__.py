@@ -1,0 +1,1 @@
+"""Small widgets that know jobs and messages, but no scene."""
