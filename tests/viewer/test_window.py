@@ -124,7 +124,7 @@ def drop(target, paths: list[Path]) -> QDropEvent:
     data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     place = QPointF(10, 10)
     copy = Qt.DropAction.CopyAction
-    enter = QDragEnterEvent(place, copy, data, LEFT, NO_KEY)
+    enter = QDragEnterEvent(place.toPoint(), copy, data, LEFT, NO_KEY)
     QApplication.sendEvent(target, enter)
     assert enter.isAccepted()
     event = QDropEvent(place, copy, data, LEFT, NO_KEY)
