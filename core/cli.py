@@ -340,7 +340,7 @@ def _cameras(
 
     if dataset and count is None and split is None:
         return tuple(view.camera for view in dataset)
-    return scoring_cameras(scene, dataset, count)
+    return _run(scoring_cameras(scene, dataset, count))
 
 
 def _scores(

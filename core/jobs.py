@@ -129,6 +129,8 @@ class Job:
         self._cancel = threading.Event()
         self._lock = threading.Lock()
         self._elapsed = 0.0
+        self._pace: float | None = None
+        self._stage: tuple[int, int, float] | None = None
         self._thread = threading.Thread(target=self._run, name=f"job:{name}", daemon=True)
 
     def start(self) -> None:
@@ -163,11 +165,13 @@ class Job:
 
     @property
     def remaining_s(self) -> float | None:
-        """Estimated seconds to go; None until there is something to estimate from."""
-        if self.progress is None or self.progress.done < 1:
+        """Estimated seconds to go; None until two reports of a stage tell its pace.
+
+        The first step is left out: it may compile kernels or read files.
+        """
+        if self.progress is None or self._pace is None:
             return None
-        per_step = self._elapsed / self.progress.done
-        return per_step * max(0, self.progress.total - self.progress.done)
+        return self._pace * max(0, self.progress.total - self.progress.done)
 
     def _enter(self, state: JobState, before: Collection[JobState] = ANY_STATE) -> bool:
         """Change the state if it is one of ``before``."""
@@ -177,6 +181,14 @@ class Job:
             self.state = state
         self.state_changed.emit(str(state))
         return True
+
+    def _measure(self, progress: Progress) -> None:
+        """Seconds a step since the first report of this stage: the same total, counting up."""
+        stage = self._stage
+        if stage is None or stage[1] != progress.total or progress.done < stage[0]:
+            self._stage, self._pace = (progress.done, progress.total, self._elapsed), None
+        elif progress.done > stage[0]:
+            self._pace = (self._elapsed - stage[2]) / (progress.done - stage[0])
 
     def _turn(self) -> AbstractContextManager[None]:
         return nullcontext() if self._lane is None else self._lane.step()
@@ -199,6 +211,7 @@ class Job:
                     self.result = stop.value
                     end = JobState.DONE
                     break
+                self._measure(progress)
                 self.progress = progress
                 self.progressed.emit(progress)
         except Exception as error:

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from core.cameras import Camera, Matrix, Split, View, intrinsics, look_at
 from core.framing import DEFAULT_UP, SceneFrame, scene_frame
+from core.jobs import Progress, Steps, drain
 from core.rendering import render
 from core.scene import GaussianScene
 
@@ -91,7 +92,22 @@ def make_rig(
     up: ArrayLike = DEFAULT_UP,
     phase: float = 0.0,
 ) -> tuple[Camera, ...]:
-    """``count`` cameras that together see a scene from all sides that show something.
+    """``count`` cameras that together see a scene from all sides that show something, at once.
+
+    See :func:`rig_steps`.
+    """
+    return drain(rig_steps(scene, count, size, fov_y_deg, up, phase))
+
+
+def rig_steps(
+    scene: GaussianScene,
+    count: int = DEFAULT_RIG_COUNT,
+    size: tuple[int, int] = (640, 360),
+    fov_y_deg: float = RIG_FOV_Y_DEG,
+    up: ArrayLike = DEFAULT_UP,
+    phase: float = 0.0,
+) -> Steps[tuple[Camera, ...]]:
+    """Choose ``count`` cameras that together see a scene from all sides that show something; a job.
 
     The same for the same scene and arguments. Another ``phase`` in 0..1 gives other positions, for
     instance to measure on views that nothing was fitted to.
@@ -110,7 +126,7 @@ def make_rig(
     """
     if count < 1 or not len(scene):
         raise ValueError("a rig has at least one camera, and something to look at")
-    survey = _survey(scene, count, size, fov_y_deg, scene_frame(scene, up), phase)
+    survey = yield from _survey(scene, count, size, fov_y_deg, scene_frame(scene, up), phase)
     weights = survey.weights
     chosen = _most_seen(survey.inside, weights, round(count * survey.inside_share))
     chosen += _most_seen(survey.outside, weights, count - len(chosen))
@@ -145,12 +161,13 @@ def default_view(
         return cameras[0]
     probe = _probe_scene(scene)
     if not frame.surrounded and len(_inner_positions(probe, frame)) >= _MIN_INNER:
-        survey = _survey(scene, _DEFAULT_COUNT, size, RIG_FOV_Y_DEG, frame, 0.0)
+        survey = drain(_survey(scene, _DEFAULT_COUNT, size, RIG_FOV_Y_DEG, frame, 0.0))
         if survey.inside and survey.inside_share > 0.5:
             return _most_seen(survey.inside, survey.weights, 1)[0].camera
     weights = probe.opacities().numpy().astype(np.float64)
     for start in range(0, len(cameras), _DEFAULT_AZIMUTHS):
-        checked = _checked(probe, cameras[start : start + _DEFAULT_AZIMUTHS], frame)
+        some = cameras[start : start + _DEFAULT_AZIMUTHS]
+        checked = drain(_checked(probe, some, frame))
         if checked:
             return _most_seen(checked, weights, 1)[0].camera
     return cameras[0]
@@ -163,13 +180,13 @@ def _survey(
     fov_y_deg: float,
     frame: SceneFrame,
     phase: float,
-) -> _Survey:
+) -> Steps[_Survey]:
     """At least ``count`` checked candidates, if they can be found in a few attempts."""
     probe = _probe_scene(scene)
     weights = np.nan_to_num(probe.opacities().numpy().astype(np.float64))
     positions = _inner_positions(probe, frame)
     orbit = _orbit(frame, 2 * count, size, fov_y_deg, phase)
-    outside = _checked(probe, orbit, frame)
+    outside = yield from _checked(probe, orbit, frame)
     share = _inside_share(probe, positions, outside, weights, frame)
     within = math.ceil(share * count)
     inside: list[_Candidate] = []
@@ -178,10 +195,10 @@ def _survey(
         if attempt and len(outside) + len(inside) < count:
             around = _orbit(frame, 2 * (count - len(outside)), size, fov_y_deg, turned)
             orbit += around
-            outside += _checked(probe, around, frame)
+            outside += yield from _checked(probe, around, frame)
         if len(inside) < within:
             out = _inside_out(positions, frame, 2 * within, size, fov_y_deg, turned)
-            inside += _checked(probe, out, frame)
+            inside += yield from _checked(probe, out, frame)
     return _Survey(orbit, outside, inside, share, weights)
 
 
@@ -309,9 +326,12 @@ def _glance(probe: GaussianScene, camera: Camera) -> _Glance:
 
 def _checked(
     probe: GaussianScene, cameras: Sequence[Camera], frame: SceneFrame
-) -> list[_Candidate]:
+) -> Steps[list[_Candidate]]:
     """The cameras that see something and have nothing right before the lens."""
-    glances = [_glance(probe, camera.resized(*_PROBE_SIZE)) for camera in cameras]
+    glances = []
+    for done, camera in enumerate(cameras, 1):
+        glances.append(_glance(probe, camera.resized(*_PROBE_SIZE)))
+        yield Progress(done, len(cameras), f"choosing views: {done} of {len(cameras)} tried")
     usual = float(np.median([glance.coverage for glance in glances]))
     enough = min(_MIN_COVERAGE, usual / 2)
     good = []

@@ -5,6 +5,7 @@ Panels and viewport know the session and nothing of each other.
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -98,9 +99,8 @@ class Session(QObject):
         return kept[2]
 
     def set_score(self, name: str) -> None:
-        """Choose the score behind heatmap, histogram and pruning; computes it if that is cheap."""
+        """Choose the score behind heatmap, histogram and pruning."""
         self._score_name = name
-        self._compute_cheap_score()
         self.score_changed.emit()
 
     # The prune target: slider, number, count, megabytes and threshold are views of it
@@ -231,16 +231,17 @@ class Session(QObject):
         else:
             self.runner.start(name, steps, done, computes=computes)
 
-    def _take_document(self, opened: tuple[Loaded, Path, Dataset | None]) -> None:
-        loaded, path, dataset = opened
-        document = Document(loaded.scene, path, dataset.views if dataset is not None else ())
+    def _take_document(self, opened: "Opened") -> None:
+        loaded, dataset = opened.loaded, opened.dataset
+        views = dataset.views if dataset is not None else ()
+        document = Document(loaded.scene, opened.path, views)
+        document.add_scores(opened.scores)
         document.state_changed.connect(self._on_state_changed)
         document.scores_changed.connect(self.scores_changed.emit)
         document.views_changed.connect(self.views_changed.emit)
         document.history_changed.connect(self.history_changed.emit)
         self.document, self.loaded, self.dataset = document, loaded, dataset
         self._target = self._ranking = None
-        self._compute_cheap_score()
         self.document_replaced.emit()
         for repair in loaded.repairs:
             self.notified.emit("warning", repair)
@@ -250,11 +251,6 @@ class Session(QObject):
             self.dataset = dataset
             self.document.views = dataset.views
             self.notified.emit("info", f"{len(dataset.views)} views attached ({dataset.kind}).")
-
-    def _compute_cheap_score(self) -> None:
-        entry = SCORES[self._score_name]
-        if self.document is not None and not entry.needs and self.worth is None:
-            self.document.add_scores({entry.name: entry.compute(self.document.scene, None)})
 
     def _on_state_changed(self) -> None:
         document = self.document
@@ -270,11 +266,27 @@ class Session(QObject):
             self.notified.emit("error", f"Something went wrong: {error}. The log has the details.")
 
 
-def _open_steps(path: Path, data: Path | None) -> Steps[tuple[Loaded, Path, Dataset | None]]:
-    yield Progress(0, 2, f"reading {path.name}")
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What opening a file yields, with the scores that need no views."""
+
+    path: Path
+    loaded: Loaded
+    dataset: Dataset | None
+    scores: dict[str, Worth]
+
+
+def _open_steps(path: Path, data: Path | None) -> Steps[Opened]:
+    yield Progress(0, 3, f"reading {path.name}")
     loaded = load_scene(path)
-    yield Progress(1, 2, "reading cameras" if data else "")
-    return loaded, path, load_dataset(data) if data else None
+    yield Progress(1, 3, "reading cameras" if data else "")
+    dataset = load_dataset(data) if data else None
+    yield Progress(2, 3, "scoring")
+    names = [name for name, entry in SCORES.items() if not entry.needs]
+    scores = yield from score(loaded.scene, (), names)
+    for worth in scores.values():
+        _sort(worth)
+    return Opened(path, loaded, dataset, scores)
 
 
 def _dataset_steps(path: Path) -> Steps[Dataset]:
@@ -291,8 +303,7 @@ def _export_steps(scene: GaussianScene, alive: Tensor, path: Path) -> Steps[int]
 def _score_steps(
     document: Document, names: Sequence[str], view_count: int | None
 ) -> Steps[dict[str, Worth]]:
-    yield Progress(0, 1, "choosing views")
-    cameras = scoring_cameras(document.scene, document.views, view_count)
+    cameras = yield from scoring_cameras(document.scene, document.views, view_count)
     scores: dict[str, Worth] = yield from score(document.scene, cameras, names, keep=document.alive)
     for worth in scores.values():
         _sort(worth)

@@ -302,6 +302,7 @@ class Viewport(QWidget):
         """Ease from a pose to the navigator's present one."""
         self._flight.stop()
         self._flight_poses = (before, self.navigator.pose)
+        self._fly(0.0)
         self._flight.start()
 
     def _fly(self, share: float) -> None:

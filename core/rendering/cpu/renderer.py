@@ -1,7 +1,7 @@
 """One frame on the CPU: project, order by depth, list per tile, blend."""
 
-import threading
 import weakref
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,19 +50,15 @@ class Workspace:
         return array[:size].reshape(shape)
 
 
-_idle_workspaces: list[Workspace] = []
-_idle_lock = threading.Lock()
+_idle_workspaces: deque[Workspace] = deque(maxlen=_MAX_IDLE_WORKSPACES)
+"""Without a lock: frames may be finalized by the garbage collector, at any point of any thread."""
 
 
 def _take_workspace() -> Workspace:
-    with _idle_lock:
-        return _idle_workspaces.pop() if _idle_workspaces else Workspace()
-
-
-def _give_workspace(workspace: Workspace) -> None:
-    with _idle_lock:
-        if len(_idle_workspaces) < _MAX_IDLE_WORKSPACES:
-            _idle_workspaces.append(workspace)
+    try:
+        return _idle_workspaces.pop()
+    except IndexError:
+        return Workspace()
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -232,7 +228,7 @@ def rasterize(
         workers=team,
         workspace=workspace,
     )
-    weakref.finalize(frame, _give_workspace, workspace)
+    weakref.finalize(frame, _idle_workspaces.append, workspace)
     team.tiles(
         blend,
         records,
