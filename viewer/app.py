@@ -42,6 +42,7 @@ def create_application(arguments: list[str] | None = None) -> "QApplication":
 
 def open_window(scene: Path | None, data: Path | None, tour: Path | None = None) -> int:
     """Show the window until it is closed; with ``tour``, drive it and leave pictures there."""
+    from viewer.garbage import GarbageCollector
     from viewer.main_window import MainWindow
     from viewer.session import Session
     from viewer.theme import apply_theme
@@ -52,6 +53,7 @@ def open_window(scene: Path | None, data: Path | None, tour: Path | None = None)
     apply_theme(application)
     session = Session()
     window = MainWindow(session)
+    collector = GarbageCollector()
     window.show()
     warming = threading.Thread(target=_warm_up, name="warm-up")
     warming.start()
@@ -64,6 +66,7 @@ def open_window(scene: Path | None, data: Path | None, tour: Path | None = None)
     else:
         code = application.exec()
     warming.join()
+    collector.stop()
     return code
 
 

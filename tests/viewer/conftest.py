@@ -1,5 +1,6 @@
 """One QApplication as the program makes it, settings of its own, and a check for leaked threads."""
 
+import gc
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,17 @@ from viewer.app import create_application
 @pytest.fixture(scope="session")
 def qapp() -> QApplication:
     return create_application(["splatscope"])
+
+
+@pytest.fixture(autouse=True)
+def _collect_on_this_thread() -> Iterator[None]:
+    """Qt objects must not be collected by a worker, see viewer.garbage."""
+    gc.freeze()
+    gc.disable()
+    yield
+    gc.collect()
+    gc.enable()
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,9 @@ def _paint_heatmap_legend(painter: QPainter, area: QRect, session: Session, fram
     worth = session.worth
     if worth is None:
         title = SCORES[session.score_name].title
-        draw_message(painter, area, f"No score yet: {title}", "Press Compute scores in Sensitivity.")
+        draw_message(
+            painter, area, f"No score yet: {title}", "Press Compute scores in Sensitivity."
+        )
     elif frame.request.worth is worth and frame.picture.ticks:
         ticks = tuple(
             (percentile / 100, f"{percentile} %", value_text(value))
