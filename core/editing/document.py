@@ -56,6 +56,7 @@ class Document:
         self._views = tuple(views)
         self._scores: dict[str, Worth] = {}
         self._alive: Tensor | None = None
+        self._alive_count: int | None = None
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -87,7 +88,9 @@ class Document:
     @property
     def alive_count(self) -> int:
         """Number of Gaussians that are not deleted."""
-        return int(self.alive.sum())
+        if self._alive_count is None:
+            self._alive_count = int(self.alive.sum())
+        return self._alive_count
 
     def kept_scene(self) -> GaussianScene:
         """The scene without its deleted Gaussians: what an export writes."""
@@ -130,7 +133,7 @@ class Document:
 
     def touch_state(self) -> None:
         """Announce that ``state`` changed; called by edits."""
-        self._alive = None
+        self._alive = self._alive_count = None
         self.state_changed.emit()
 
     def _push(self, edit: FlipState) -> None:
