@@ -19,14 +19,15 @@ from PySide6.QtWidgets import (
 )
 
 from core.formats import load_scene
-from viewer.main_window import MainWindow
+from viewer.main_window import DEFAULT_SIZE, MainWindow
 from viewer.session import Mode
 
-KEEP = 0.2
+KEEP = 0.6
 VIEWS_TIMEOUT_S = 600
 STEP_TIMEOUT_S = 60
 DRAG_STEPS = 24
 DIALOG_MS = 600
+SETTLE_MS = 300
 LEFT = Qt.MouseButton.LeftButton
 
 
@@ -50,13 +51,13 @@ class Tour:
         self._session = window.session
         self._folder = folder
         self._number = 0
-        self._frames = 0
-        window.viewport.frame_shown.connect(self._count_frame)
 
     def run(self, application: QApplication) -> int:
         """Drive the window to the end of the tour and close it; the exit code."""
         QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
         self._folder.mkdir(parents=True, exist_ok=True)
+        for old in self._folder.glob("[0-9][0-9]-*.png"):
+            old.unlink()
         code = [1]
 
         def drive() -> None:
@@ -77,12 +78,13 @@ class Tour:
 
     def _drive(self) -> None:
         session, window = self._session, self._window
+        window.reset_layout()
+        window.resize(*DEFAULT_SIZE)
         self._wait(lambda: session.document is not None, "the scene opens")
         document = session.document
         if document is None:
             raise TourError("there is no document")
         total = document.alive_count
-        self._wait(lambda: self._frames > 0, "the first picture is drawn")
         self._sharp()
         self._picture("open")
 
@@ -90,6 +92,7 @@ class Tour:
         self._sharp()
         self._picture("orbited")
 
+        self._show("sensitivity")
         QTest.mouseClick(window.sensitivity_panel.run_button, LEFT)
         self._wait(lambda: session.worth is not None, "the scores are computed", VIEWS_TIMEOUT_S)
         self._wait(lambda: session.mode == Mode.HEATMAP, "the heatmap is shown")
@@ -97,7 +100,7 @@ class Tour:
         self._picture("heatmap")
 
         session.set_mode(Mode.COLOR)
-        window.actions_["panel.prune"].trigger()
+        self._show("prune")
         self._drag_slider(window.prune_panel.slider, KEEP)
         self._sharp()
         self._picture("preview")
@@ -204,16 +207,15 @@ class Tour:
         if document is not None:
             document.mark_saved()
 
-    def _count_frame(self, stats: object) -> None:
-        self._frames += not getattr(stats, "coarse", False)
-
     def _sharp(self) -> None:
-        """Wait until the last change is on the screen in full resolution."""
-        before = self._frames
-        deadline = time.monotonic() + 3
-        while self._frames == before and time.monotonic() < deadline:
-            QTest.qWait(20)
-        QTest.qWait(400)
+        """Wait until the sharp picture of the present state is on the screen."""
+        self._wait(lambda: self._window.viewport.settled, "the picture is sharp")
+        QTest.qWait(SETTLE_MS)
+
+    def _show(self, dock: str) -> None:
+        self._window.docks[dock].show()
+        self._window.docks[dock].raise_()
+        QTest.qWait(SETTLE_MS)
 
     @staticmethod
     def _wait(ready: Callable[[], object], what: str, seconds: float = STEP_TIMEOUT_S) -> None:

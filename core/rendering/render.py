@@ -91,7 +91,10 @@ def warm_up() -> None:
         sh=torch.zeros(1, 1, 3),
     )
     transform = look_at((0, 0, -2), (0, 0, 0), (0, -1, 0))
-    render(scene, Camera(transform, intrinsics(60, 8, 8), 8, 8))
+    camera = Camera(transform, intrinsics(60, 8, 8), 8, 8)
+    render(scene, camera)
+    render(scene, camera, colors=torch.zeros(1, 3))
+    render(scene, camera, colors=torch.zeros(1, 3), depth=True)
 
 
 def _check(

@@ -1,5 +1,7 @@
 """The Histogram dock: how the chosen score is distributed, and where the cut lies."""
 
+import math
+
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Slot
@@ -17,6 +19,7 @@ from viewer.widgets.numbers import percent_text, value_text
 
 LOG_FLOOR = -0.3
 HEADROOM = 1.12
+MIN_TICK_PX = 60
 
 
 class CountAxis(pg.AxisItem):
@@ -26,6 +29,27 @@ class CountAxis(pg.AxisItem):
         if self.logMode:
             return [f"{10**value:,.0f}" if value == round(value) else "" for value in values]
         return [f"{value * scale:,.0f}" for value in values]
+
+
+class ValueAxis(pg.AxisItem):
+    """An axis of scores; on a logarithmic scale it names 1, 2 and 5 times powers of ten."""
+
+    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
+        if not self.logMode:
+            return list(super().tickValues(low, high, size))
+        decades = range(math.floor(low), math.ceil(high) + 1)
+        every = max(1, math.ceil(len(decades) * MIN_TICK_PX / max(1.0, size)))
+        major = [float(decade) for decade in decades if decade % every == 0]
+        minor = [decade + math.log10(digit) for decade in decades for digit in (2, 5)]
+        if size < 3 * MIN_TICK_PX * max(1.0, high - low):
+            minor = []
+        levels = [(1.0, major), (0.3, minor)]
+        return [(gap, [tick for tick in ticks if low <= tick <= high]) for gap, ticks in levels]
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        if self.logMode:
+            return [value_text(10**value) for value in values]
+        return list(super().tickStrings(values, scale, spacing))
 
 
 class HistogramPanel(QWidget):
@@ -67,7 +91,8 @@ class HistogramPanel(QWidget):
 
     def _make_plot(self) -> None:
         self.plot = pg.PlotWidget(
-            axisItems={"left": CountAxis("left")}, background=theme.COLORS["panel"]
+            axisItems={"left": CountAxis("left"), "bottom": ValueAxis("bottom")},
+            background=theme.COLORS["panel"],
         )
         self.plot.setAccessibleName("Histogram of the chosen score")
         self.plot.setToolTip("Drag the line: Gaussians left of it would go.")

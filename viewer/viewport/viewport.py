@@ -4,6 +4,7 @@ import logging
 from enum import Enum, auto
 from math import log as ln
 
+import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRect, Qt, QTimer, QVariantAnimation
 from PySide6.QtCore import Signal as QtSignal
 from PySide6.QtGui import (
@@ -154,6 +155,22 @@ class Viewport(QWidget):
     def previous_view(self) -> None:
         """Fly to the previous of the dataset's cameras."""
         self._step_view(-1)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the sharp picture of the present state is shown."""
+        frame, session = self._frame, self._session
+        if frame is None or session.document is None or self._survey is not None:
+            return False
+        request, camera = frame.request, self.camera()
+        return (
+            request.scale == 1
+            and request.alive is session.document.alive
+            and (request.mode, request.target) == (session.mode, session.target)
+            and request.worth is session.worth
+            and (request.camera.width, request.camera.height) == (camera.width, camera.height)
+            and np.array_equal(request.camera.world_to_camera, camera.world_to_camera)
+        )
 
     @property
     def frame(self) -> Frame | None:

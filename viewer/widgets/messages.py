@@ -79,7 +79,7 @@ class Toast(QFrame):
 
 
 class Toasts(QObject):
-    """Stacks toasts at the lower right of a widget, newest lowest."""
+    """Stacks toasts at the upper right of a widget, newest highest: legends are below."""
 
     def __init__(self, over: QWidget) -> None:
         super().__init__(over)
@@ -110,13 +110,13 @@ class Toasts(QObject):
         self._place()
 
     def _place(self) -> None:
-        bottom = self._over.height() - MARGIN
+        top = MARGIN
         for toast in reversed(self.shown):
             height = toast.heightForWidth(WIDTH)
             toast.resize(WIDTH, height)
-            toast.move(self._over.width() - MARGIN - WIDTH, bottom - height)
+            toast.move(self._over.width() - MARGIN - WIDTH, top)
             toast.raise_()
-            bottom -= height + 8
+            top += height + 8
 
 
 class MessageLog(QListWidget):
