@@ -105,6 +105,7 @@ def render(
     from core.formats import load_scene
     from core.images import check_image_suffix, save_image
     from core.rendering import render as draw
+    from core.rendering.device import preferred_device
     from core.rendering.heatmap import score_colors
     from core.rigs import default_view
 
@@ -129,7 +130,10 @@ def render(
         sweep_cameras = _cameras(loaded.scene, dataset, views)
         colors = score_colors(_scores(loaded.scene, sweep_cameras, [heatmap])[heatmap])
     started = time.perf_counter()
-    picture = draw(loaded.scene, camera, colors=colors)
+    device = preferred_device()
+    if colors is not None:
+        colors = colors.to(device)
+    picture = draw(loaded.scene.to(device), camera, colors=colors)
     seconds = time.perf_counter() - started
     save_image(picture.rgb, output)
     _report(
@@ -293,7 +297,9 @@ def _run(steps: Steps[R]) -> R:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with ProgressBar(*columns, console=stderr, transient=True) as bar:
+    with ProgressBar(
+        *columns, console=stderr, transient=True, disable=not stderr.is_terminal
+    ) as bar:
         task = bar.add_task("", total=None)
 
         def show(progress: Progress) -> None:

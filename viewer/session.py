@@ -5,7 +5,7 @@ Panels and viewport know the session and nothing of each other.
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from core.editing import Document
 from core.errors import UserError
 from core.formats import Loaded, load_scene, save_scene
 from core.jobs import Progress, Steps
+from core.rendering.device import preferred_device
 from core.scene import GaussianScene, bytes_per_gaussian
 from core.scoring import SCORES, Worth, score
 from core.scoring.cameras import scoring_cameras
@@ -277,11 +278,14 @@ class Opened:
 
 
 def _open_steps(path: Path, data: Path | None) -> Steps[Opened]:
-    yield Progress(0, 3, f"reading {path.name}")
+    yield Progress(0, 4, "looking for a GPU")
+    device = preferred_device()
+    yield Progress(1, 4, f"reading {path.name}")
     loaded = load_scene(path)
-    yield Progress(1, 3, "reading cameras" if data else "")
+    loaded = replace(loaded, scene=loaded.scene.to(device))
+    yield Progress(2, 4, "reading cameras" if data else "")
     dataset = load_dataset(data) if data else None
-    yield Progress(2, 3, "scoring")
+    yield Progress(3, 4, "scoring")
     names = [name for name, entry in SCORES.items() if not entry.needs]
     scores = yield from score(loaded.scene, (), names)
     for worth in scores.values():

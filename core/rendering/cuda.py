@@ -24,8 +24,8 @@ _HINT = (
 
 
 @cache
-def _gsplat() -> ModuleType:
-    """gsplat with its kernels built."""
+def gsplat_module() -> ModuleType:
+    """gsplat with its kernels built; a :class:`UserError` where that cannot be done."""
     try:
         import gsplat
         from gsplat.cuda._backend import _C
@@ -48,7 +48,7 @@ def draw(
     means2d_grad: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """``rgb (H, W, 3)``, ``alpha (H, W)`` and ``sum(w z) (H, W)`` or None; see ``render``."""
-    gsplat = _gsplat()
+    gsplat = gsplat_module()
     if keep is not None:
         scene = scene.select(keep)
         colors = None if colors is None else colors[keep]

@@ -170,7 +170,7 @@ class SensitivityPanel(Panel):
             count_text(self._unseen_count()),
             count_text(self._singular_count()),
             views,
-            f"{run.seconds:.1f} s" if run is not None else None,
+            f"{run.seconds:.{1 if run.seconds >= 1 else 2}f} s" if run is not None else None,
         )
         scored = self.session.worth is not None
         self.heatmap_button.setEnabled(scored)
