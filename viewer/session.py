@@ -22,8 +22,8 @@ from core.rendering.device import preferred_device
 from core.scene import GaussianScene, bytes_per_gaussian
 from core.scoring import SCORES, Worth, score
 from core.scoring.cameras import scoring_cameras
+from core.scoring.ranking import Ranking
 from viewer.jobs import JobRunner
-from viewer.ranking import Ranking
 
 log = logging.getLogger(__name__)
 

@@ -37,8 +37,8 @@ def render(
     """Draw a scene where its tensors live: CUDA through gsplat, CPU through our kernels.
 
     Differentiable with respect to the scene's tensors and ``colors``, in all three results. May be
-    called from several threads at once. On the CPU, Gaussians with a value that is not finite are not
-    drawn.
+    called from several threads at once. On the CPU, Gaussians with a value that is not finite are
+    not drawn.
 
     Parameters
     ----------

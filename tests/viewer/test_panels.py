@@ -12,12 +12,12 @@ from PySide6.QtWidgets import QSpinBox, QStyle, QStyleOptionSlider
 from core.cameras import Camera, View, intrinsics, look_at
 from core.scene import bytes_per_gaussian
 from core.scoring import SCORES, SINGULAR, Worth
+from core.scoring.ranking import BINS, Ranking
 from tests.viewer.window_stage import COUNT, NAME, make_worth, write_scene
 from viewer.panels.histogram import HistogramPanel
 from viewer.panels.prune import PrunePanel
 from viewer.panels.scene import ScenePanel
 from viewer.panels.sensitivity import DATASET, GENERATED, SensitivityPanel
-from viewer.ranking import BINS, Ranking
 from viewer.session import Mode, Session
 from viewer.theme import apply_theme
 

@@ -10,9 +10,9 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidg
 
 from core.rendering.heatmap import colormap_table
 from core.scoring import SCORES
+from core.scoring.ranking import BINS, Ranking
 from viewer import theme
 from viewer.panels.panel import described
-from viewer.ranking import BINS, Ranking
 from viewer.session import Session
 from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.numbers import percent_text, value_text

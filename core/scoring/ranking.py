@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from core.scoring import ORDINARY, SINGULAR, UNSEEN, Worth
+from core.scoring.worth import ORDINARY, SINGULAR, UNSEEN, Worth
 
 BINS = 256
 LOG_DECADES = 2.0
