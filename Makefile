@@ -45,7 +45,7 @@ demo: setup system
 	else $(XVFB) $(BIN)/splatscope demo --tour demo-out && ls -l demo-out; fi
 
 bench: setup
-	for script in tests/benchmarks/bench_*.py; do $(BIN)/python $$script || exit; done
+	for name in ply render sweep; do $(BIN)/python -m tests.benchmarks.bench_$$name || exit; done
 
 clean:
 	rm -rf $(VENV) demo-out .pytest_cache .mypy_cache .ruff_cache

@@ -27,9 +27,14 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 DEFAULT_SCORE = "removal-error"
+SCORE_NAMES = (
+    "removal-error, fisher, fisher-paper, speedy, max-weight, importance, mini-splatting, opacity, "
+    "size, random"
+)
 
 app = typer.Typer(
     name="splatscope",
+    epilog="splatscope [SCENE] [--data DIR] opens the window.",
     help="See what every Gaussian of a splat scene is worth, and keep only those that matter.",
     no_args_is_help=True,
     add_completion=False,
@@ -41,11 +46,17 @@ stderr = Console(stderr=True)
 SceneFile = Annotated[Path, typer.Argument(help="A scene of Gaussians, such as a .ply file.")]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder of posed photos: COLMAP, transforms.json or cameras.json."),
+    typer.Option(
+        "--data",
+        help="Posed photos: a folder or file of COLMAP, transforms.json or cameras.json; "
+        "or another scene, whose generated views are then used.",
+    ),
 ]
 ViewCount = Annotated[
     int | None,
-    typer.Option("--views", min=1, help="Use this many views generated around the scene."),
+    typer.Option(
+        "--views", min=1, help="Use this many views generated around the scene; 48 without --data."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
@@ -154,7 +165,8 @@ def score(
     scene: SceneFile,
     output: Output,
     names: Annotated[
-        list[str] | None, typer.Option("--score", help="Which score; may be given repeatedly.")
+        list[str] | None,
+        typer.Option("--score", help=f"Which score, may be given repeatedly: {SCORE_NAMES}."),
     ] = None,
     data: DataDir = None,
     views: ViewCount = None,
@@ -197,9 +209,11 @@ def prune(
         int | None, typer.Option("--count", help="Number of Gaussians to keep.")
     ] = None,
     megabytes: Annotated[
-        float | None, typer.Option("--mb", help="Size as plain PLY to reach, in 10^6 bytes.")
+        float | None, typer.Option("--mb", help="Largest size of a plain PLY, in 10^6 bytes.")
     ] = None,
-    name: Annotated[str, typer.Option("--score", help="Which score decides.")] = DEFAULT_SCORE,
+    name: Annotated[
+        str, typer.Option("--score", help=f"Which score decides: {SCORE_NAMES}.")
+    ] = DEFAULT_SCORE,
     data: DataDir = None,
     views: ViewCount = None,
     as_json: Json = False,
@@ -210,8 +224,10 @@ def prune(
     from core.pruning import prune as cut
     from core.scoring import SCORES
 
-    if sum(target is not None for target in (keep, count, megabytes)) != 1:
-        raise UserError("A target is needed.", "Give exactly one of --keep, --count and --mb.")
+    targets = sum(target is not None for target in (keep, count, megabytes))
+    if targets != 1:
+        problem = "A target is needed." if targets == 0 else f"{targets} targets are given."
+        raise UserError(problem, "Give exactly one of --keep, --count and --mb.")
     started = time.perf_counter()
     loaded = load_scene(scene)
     kept = keep_count(loaded.scene, fraction=keep, count=count, megabytes=megabytes)
@@ -242,7 +258,7 @@ def convert(
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Scene to write.")],
     as_json: Json = False,
 ) -> None:
-    """Write a scene in another format, chosen by the suffix of OUT."""
+    """Write a scene anew, repaired and in the usual layout; the suffix of OUT names the format."""
     from core.formats import load_scene, save_scene
 
     loaded = load_scene(source)
@@ -315,8 +331,14 @@ def _run(steps: Steps[R]) -> R:
 
 def _views(data: Path | None) -> tuple[View, ...]:
     from core.datasets import load_dataset
+    from core.formats import FORMATS, load_scene
+    from core.rigs import rig_steps
 
-    return () if data is None else load_dataset(data).views
+    if data is None:
+        return ()
+    if any(data.name.lower().endswith(suffix) for known in FORMATS for suffix in known.suffixes):
+        return tuple(View(camera) for camera in _run(rig_steps(load_scene(data).scene)))
+    return load_dataset(data).views
 
 
 def _check_scores(names: Sequence[str]) -> None:

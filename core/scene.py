@@ -88,9 +88,14 @@ class GaussianScene:
         return self.means.device
 
     @property
+    def ply_bytes_each(self) -> int:
+        """Bytes of one Gaussian as a plain 3DGS PLY with normals and this scene's columns."""
+        return bytes_per_gaussian(self.sh_degree, len(self.columns))
+
+    @property
     def ply_bytes(self) -> int:
-        """Bytes as a plain 3DGS PLY with normals: what the field means by a scene's size."""
-        return len(self) * bytes_per_gaussian(self.sh_degree)
+        """Bytes as a plain 3DGS PLY without its header: what the field means by a scene's size."""
+        return len(self) * self.ply_bytes_each
 
     def tensors(self) -> dict[str, Tensor]:
         """The five parameter tensors by name."""
@@ -130,6 +135,6 @@ class GaussianScene:
         )
 
 
-def bytes_per_gaussian(sh_degree: int) -> int:
-    """Bytes of one Gaussian in a plain 3DGS PLY with normals: 248 at degree 3."""
-    return _FLOAT_BYTES * (14 + 3 * (sh_degree + 1) ** 2)
+def bytes_per_gaussian(sh_degree: int, columns: int = 0) -> int:
+    """Bytes of one Gaussian in a plain 3DGS PLY with normals: 248 at degree 3 without columns."""
+    return _FLOAT_BYTES * (14 + 3 * (sh_degree + 1) ** 2 + columns)

@@ -83,6 +83,7 @@ IDLE = Need(
     lambda session: session.document is not None and not session.runner.busy,
     "Open a scene first, or wait for the running job.",
 )
+NO_JOB = Need(lambda session: not session.runner.busy, "Wait for the running job, or cancel it.")
 BUSY = Need(lambda session: session.runner.busy, "No job is running.")
 
 MODE_ACTIONS = {
@@ -102,9 +103,14 @@ ACTIONS = (
         short="Open",
         tip="Open a scene of Gaussians, such as a .ply file.",
         icon="open",
+        needs=NO_JOB,
     ),
     ActionSpec(
-        "file.open_demo", "Open Demo Scene", "File", tip="Open the still life that comes along."
+        "file.open_demo",
+        "Open Demo Scene",
+        "File",
+        tip="Open the still life that comes along.",
+        needs=NO_JOB,
     ),
     ActionSpec(
         "file.open_dataset",
@@ -113,7 +119,7 @@ ACTIONS = (
         keys=("Ctrl+Shift+O",),
         tip="Attach posed photos: COLMAP, transforms.json or cameras.json.",
         icon="cameras",
-        needs=DOCUMENT,
+        needs=IDLE,
     ),
     ActionSpec(
         "file.export",
@@ -124,7 +130,7 @@ ACTIONS = (
         short="Export",
         tip="Write the scene without its deleted Gaussians.",
         icon="export",
-        needs=DOCUMENT,
+        needs=IDLE,
     ),
     ActionSpec(
         "file.screenshot",

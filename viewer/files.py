@@ -102,7 +102,8 @@ class FileCommands(QObject):
     def unsaved_answer(self) -> Answer:
         """Ask what to do with changes that are not exported; PROCEED where there are none."""
         document = self._session.document
-        if document is None or not document.history.modified:
+        unchanged = document is None or document.alive_count == len(document.scene)
+        if document is None or unchanged or not document.history.modified:
             return Answer.PROCEED
         box = QMessageBox(self._window)
         box.setIcon(QMessageBox.Icon.Warning)
@@ -122,6 +123,7 @@ class FileCommands(QObject):
     def _dialog(self, title: str, filters: list[str]) -> QFileDialog:
         folder = str(settings().value("folder", "") or Path.home())
         dialog = QFileDialog(self._window, title, folder)
+        dialog.resize(900, 560)
         if filters:
             dialog.setNameFilters(filters)
         dialog.fileSelected.connect(_remember_folder)

@@ -171,7 +171,8 @@ class MainWindow(QMainWindow):
         session.runner.changed.connect(self._refresh_welcome)
         session.history_changed.connect(self._refresh_title)
         self.viewport.frame_shown.connect(self.status.show_frame)
-        self.scene_panel.view_chosen.connect(self.viewport.go_to)
+        self.scene_panel.view_chosen.connect(self.viewport.show_view)
+        self.viewport.view_shown.connect(self.scene_panel.mark_view)
         self.scene_panel.attach_asked.connect(self.files.ask_dataset)
         self.prune_panel.score_button.clicked.connect(self.sensitivity_panel.run)
         welcome.open_asked.connect(self.files.ask_scene)
@@ -246,13 +247,17 @@ class MainWindow(QMainWindow):
             show_title(dock, dock.isFloating() or not self.tabifiedDockWidgets(dock))
 
     def _toggle_dock(self, name: str) -> None:
+        """Bring a panel to the front and the focus into it; hide it if both were so already."""
         dock = self.docks[name]
-        if not dock.isHidden() and _in_front(dock.widget()):
+        in_front = _in_front(dock.widget())
+        if in_front and _has_focus(dock):
             dock.hide()
         else:
             dock.show()
             dock.raise_()
             _focus_inside(dock.widget())
+            if in_front and not _has_focus(dock):
+                dock.hide()
         self._sync_docks()
 
     def _toggle_all_docks(self) -> None:
@@ -364,6 +369,11 @@ def _dropped_paths(urls: list[QUrl]) -> list[Path]:
 
 def _in_front(widget: QWidget) -> bool:
     return widget.isVisible() and not widget.visibleRegion().isEmpty()
+
+
+def _has_focus(widget: QWidget) -> bool:
+    focus = QApplication.focusWidget()
+    return focus is not None and widget.isAncestorOf(focus)
 
 
 def _focus_inside(pane: QWidget) -> bool:

@@ -19,7 +19,7 @@ from core.errors import UserError
 from core.formats import Loaded, load_scene, save_scene
 from core.jobs import Progress, Steps
 from core.rendering.device import preferred_device
-from core.scene import GaussianScene, bytes_per_gaussian
+from core.scene import GaussianScene
 from core.scoring import SCORES, Worth, score
 from core.scoring.cameras import scoring_cameras
 from core.scoring.ranking import Ranking
@@ -63,6 +63,7 @@ class Session(QObject):
         self._mode = Mode.COLOR
         self._score_name = DEFAULT_SCORE
         self._target: int | None = None
+        self._hiding = False
 
     # What is shown
 
@@ -121,10 +122,27 @@ class Session(QObject):
             self._target = count
             self.target_changed.emit()
 
+    @property
+    def hiding(self) -> bool:
+        """Whether the preview leaves out what would go, instead of marking it."""
+        return self._hiding
+
+    def set_hiding(self, hiding: bool) -> None:
+        """Leave out what would go in the preview, or mark it."""
+        if hiding != self._hiding:
+            self._hiding = hiding
+            self.target_changed.emit()
+
+    @property
+    def stale(self) -> bool:
+        """Whether the chosen score was computed for other living Gaussians than there are now."""
+        document = self.document
+        return document is not None and document.is_stale(self._score_name)
+
     def megabytes(self, count: int) -> float:
         """Size of ``count`` Gaussians of this scene as a plain PLY, in units of 10**6 bytes."""
-        degree = 0 if self.document is None else self.document.scene.sh_degree
-        return count * bytes_per_gaussian(degree) / 1e6
+        each = 0 if self.document is None else self.document.scene.ply_bytes_each
+        return count * each / 1e6
 
     def apply_prune(self) -> None:
         """Delete what the preview shows, as one undoable step."""
@@ -210,9 +228,11 @@ class Session(QObject):
         names = [name for name, entry in SCORES.items() if paper or not entry.color_term]
         steps = _score_steps(document, names, view_count)
 
+        alive = document.alive
+
         def take(scores: dict[str, Worth]) -> None:
             if self.document is document:
-                document.add_scores(scores)
+                document.add_scores(scores, alive)
                 self.notified.emit("info", f"Scored {document.alive_count:,} Gaussians.")
 
         self._start("Sensitivity", steps, take)
@@ -246,6 +266,8 @@ class Session(QObject):
         self.document_replaced.emit()
         for repair in loaded.repairs:
             self.notified.emit("warning", repair)
+        if opened.problem is not None:
+            self._report(opened.problem)
 
     def _take_dataset(self, dataset: Dataset) -> None:
         if self.document is not None:
@@ -275,6 +297,8 @@ class Opened:
     loaded: Loaded
     dataset: Dataset | None
     scores: dict[str, Worth]
+    problem: UserError | None
+    """Why the cameras that were asked for could not be read."""
 
 
 def _open_steps(path: Path, data: Path | None) -> Steps[Opened]:
@@ -284,13 +308,17 @@ def _open_steps(path: Path, data: Path | None) -> Steps[Opened]:
     loaded = load_scene(path)
     loaded = replace(loaded, scene=loaded.scene.to(device))
     yield Progress(2, 4, "reading cameras" if data else "")
-    dataset = load_dataset(data) if data else None
+    dataset, problem = None, None
+    try:
+        dataset = load_dataset(data) if data else None
+    except UserError as error:
+        problem = error
     yield Progress(3, 4, "scoring")
     names = [name for name, entry in SCORES.items() if not entry.needs]
     scores = yield from score(loaded.scene, (), names)
     for worth in scores.values():
         _sort(worth)
-    return Opened(path, loaded, dataset, scores)
+    return Opened(path, loaded, dataset, scores, problem)
 
 
 def _dataset_steps(path: Path) -> Steps[Dataset]:

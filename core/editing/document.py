@@ -55,6 +55,7 @@ class Document:
         self.history = History(self)
         self._views = tuple(views)
         self._scores: dict[str, Worth] = {}
+        self._scored_alive: dict[str, Tensor | None] = {}
         self._alive: Tensor | None = None
         self._alive_count: int | None = None
 
@@ -73,10 +74,19 @@ class Document:
         """Scores computed so far, by name."""
         return self._scores
 
-    def add_scores(self, scores: Mapping[str, Worth]) -> None:
-        """Take over freshly computed scores; equal names are replaced."""
+    def add_scores(self, scores: Mapping[str, Worth], alive: Tensor | None = None) -> None:
+        """Take over freshly computed scores; equal names are replaced.
+
+        ``alive``, bool ``(N,)``: the Gaussians that were there when views were swept for them.
+        """
         self._scores.update(scores)
+        self._scored_alive.update(dict.fromkeys(scores, alive))
         self.scores_changed.emit()
+
+    def is_stale(self, name: str) -> bool:
+        """Whether that score was swept with other living Gaussians than there are now."""
+        scored = self._scored_alive.get(name)
+        return scored is not None and scored is not self.alive and not scored.equal(self.alive)
 
     @property
     def alive(self) -> Tensor:

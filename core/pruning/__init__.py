@@ -1,5 +1,5 @@
 """Exact-count pruning."""
 
-from core.pruning.keep import keep_count, keep_mask, prune
+from core.pruning.keep import count_in_megabytes, keep_count, keep_mask, prune
 
-__all__ = ["keep_count", "keep_mask", "prune"]
+__all__ = ["count_in_megabytes", "keep_count", "keep_mask", "prune"]

@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 
 from core.errors import UserError
-from core.scene import GaussianScene, bytes_per_gaussian
+from core.scene import GaussianScene
 from core.scoring.worth import Worth
 
 MEGABYTE = 1_000_000
+HEADER_BYTES, HEADER_LINE_BYTES = 120, 25
+"""Room for the header of a PLY file, and for its line about each property."""
 
 
 def keep_count(
@@ -26,8 +28,8 @@ def keep_count(
     count
         Number to keep, 1 to the size of the scene.
     megabytes
-        Largest size as a plain 3DGS PLY with normals in 10^6 bytes (the field's "MB" of a scene);
-        a scene that is smaller keeps everything.
+        Largest size of the file as a plain 3DGS PLY with normals in 10^6 bytes; a scene that is
+        smaller keeps everything.
 
     Raises
     ------
@@ -54,13 +56,17 @@ def keep_count(
             )
         return count
     assert megabytes is not None
-    each = bytes_per_gaussian(scene.sh_degree)
-    if not megabytes * MEGABYTE >= each:
-        raise UserError(
-            f"One Gaussian of this scene needs {each} bytes, more than {megabytes:g} MB.",
-            "Give a larger size.",
-        )
-    return int(min(megabytes * MEGABYTE, total * each) // each)
+    kept = count_in_megabytes(scene, megabytes)
+    if kept < 1:
+        raise UserError(f"Not one Gaussian of this scene fits in {megabytes:g} MB.", "Give more.")
+    return kept
+
+
+def count_in_megabytes(scene: GaussianScene, megabytes: float) -> int:
+    """How many of a scene's Gaussians fit in a plain PLY file of that many 10^6 bytes."""
+    floats = scene.ply_bytes_each // 4
+    room = megabytes * MEGABYTE - HEADER_BYTES - HEADER_LINE_BYTES * floats
+    return int(min(len(scene), room // scene.ply_bytes_each)) if room > 0 else 0
 
 
 def keep_mask(worth: Worth, count: int, alive: Tensor | None = None) -> Tensor:

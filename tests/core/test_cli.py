@@ -9,6 +9,7 @@ from PIL import Image
 
 from core import cli
 from core.formats import load_scene, save_scene
+from core.scoring import SCORES
 from tests.blobs import blob_scene
 
 
@@ -44,7 +45,7 @@ def test_info(capsys: pytest.CaptureFixture[str], scene_file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "kept"), [(("--keep", "0.2"), 60), (("--count", "17"), 17), (("--mb", "0.0052"), 50)]
+    ("target", "kept"), [(("--keep", "0.2"), 60), (("--count", "17"), 17), (("--mb", "0.006"), 50)]
 )
 def test_prune_keeps_exactly_the_target(
     capsys: pytest.CaptureFixture[str],
@@ -153,3 +154,21 @@ def test_runs_as_a_module_without_the_window(scene_file: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["count"] == 300
+
+
+def test_help_lists_every_score() -> None:
+    assert cli.SCORE_NAMES.split(", ") == sorted(SCORES, key=cli.SCORE_NAMES.index)
+    assert set(cli.SCORE_NAMES.split(", ")) == set(SCORES)
+
+
+def test_another_scenes_views_compare_before_and_after(
+    capsys: pytest.CaptureFixture[str], scene_file: Path, tmp_path: Path
+) -> None:
+    small, before, after = (tmp_path / name for name in ("small.ply", "a.png", "b.png"))
+    run_json(capsys, "prune", scene_file, "-o", small, "--keep", "0.95", "--views", "6")
+    view = ("--view", "2", "--data", scene_file, "--size", "80x60")
+    run_json(capsys, "render", scene_file, "-o", before, *view)
+    run_json(capsys, "render", small, "-o", after, *view)
+    pictures = [np.asarray(Image.open(path)).astype(int) for path in (before, after)]
+    assert pictures[0].max() > 60
+    assert np.abs(pictures[0] - pictures[1]).mean() < 3

@@ -1,6 +1,7 @@
 """Exact counts, whatever the values."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import UserError
+from core.formats import save_scene
 from core.pruning import keep_count, keep_mask, prune
-from core.scene import bytes_per_gaussian
 from core.scoring import Worth
 from tests.blobs import blob_scene
 
@@ -92,10 +93,17 @@ def test_counts_from_each_target() -> None:
     scene = blob_scene(1000, sh_degree=3)
     assert keep_count(scene, fraction=1) == 1000
     assert keep_count(scene, count=10) == 10
-    assert keep_count(scene, megabytes=0.1) == 100_000 // bytes_per_gaussian(3)
     assert keep_count(scene, megabytes=math.inf) == 1000
-    kept = keep_count(scene, megabytes=0.0248)
-    assert scene.select(torch.arange(kept)).ply_bytes == 24_800
+
+
+@pytest.mark.parametrize("degree", [0, 3])
+def test_a_size_is_met_by_the_whole_file_and_nearly_used_up(degree: int, tmp_path: Path) -> None:
+    scene = blob_scene(1000, sh_degree=degree)
+    scene = scene.with_columns({"a_rather_long_name": torch.zeros(1000)})
+    kept = keep_count(scene, megabytes=0.05)
+    path = tmp_path / "kept.ply"
+    save_scene(scene.select(torch.arange(kept)), path)
+    assert 50_000 - 1000 < path.stat().st_size <= 50_000
 
 
 @pytest.mark.parametrize(

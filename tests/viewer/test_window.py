@@ -17,6 +17,7 @@ from viewer.layout import recent_files
 from viewer.main_window import MainWindow
 from viewer.session import Mode, Session
 from viewer.theme import apply_theme
+from viewer.widgets.messages import FADE_MS
 from viewer.widgets.shortcut_sheet import ShortcutSheet
 
 LEFT = Qt.MouseButton.LeftButton
@@ -147,7 +148,7 @@ def test_every_action_has_a_menu_entry_and_tells_its_key(window) -> None:
 def test_what_needs_a_scene_is_disabled_and_says_why(window) -> None:
     for id in ("file.export", "file.open_dataset", "cam.frame", "edit.undo", "job.cancel"):
         assert not window.actions_[id].isEnabled()
-    assert "Open a scene first." in window.actions_["file.export"].toolTip()
+    assert "Open a scene first" in window.actions_["file.export"].toolTip()
     assert window.actions_["file.open"].isEnabled()
 
 
@@ -238,12 +239,40 @@ def test_help_lists_every_action(window) -> None:
 def test_panel_keys_show_raise_and_hide(window) -> None:
     histogram = window.docks["histogram"]
     assert histogram.isVisible()
+    window.viewport.setFocus()
     QTest.keyClick(window, Qt.Key.Key_D, CONTROL)
+    if not histogram.isHidden():
+        assert histogram.isAncestorOf(QApplication.focusWidget())
+        QTest.keyClick(window, Qt.Key.Key_D, CONTROL)
     assert histogram.isHidden()
     assert not window.actions_["panel.histogram"].isChecked()
     QTest.keyClick(window, Qt.Key.Key_D, CONTROL)
     assert histogram.isVisible()
     assert window.actions_["panel.histogram"].isChecked()
+
+
+def test_a_panel_in_front_takes_the_focus_before_it_hides(window) -> None:
+    sensitivity = window.docks["sensitivity"]
+    sensitivity.raise_()
+    window.viewport.setFocus()
+    QTest.keyClick(window, Qt.Key.Key_1, CONTROL)
+    assert sensitivity.isVisible()
+    assert sensitivity.isAncestorOf(QApplication.focusWidget())
+    QTest.keyClick(window, Qt.Key.Key_1, CONTROL)
+    assert sensitivity.isHidden()
+
+
+def test_window_keys_work_from_a_number_field(changed, qtbot) -> None:
+    document = changed.session.document
+    changed.docks["prune"].raise_()
+    field = changed.prune_panel.percent_spin
+    field.setFocus()
+    QTest.keyClicks(field, "5")
+    QTest.keyClick(field, Qt.Key.Key_Z, CONTROL)
+    assert document.alive_count == COUNT
+    QTest.keyClick(field, Qt.Key.Key_E, CONTROL)
+    qtbot.waitUntil(lambda: bool(changed.findChildren(QFileDialog)))
+    file_dialog(changed).reject()
 
 
 def test_all_panels_hide_and_come_back(window) -> None:
@@ -451,7 +480,7 @@ def test_a_job_is_shown_paused_and_cancelled(qtbot, opened) -> None:
 
 
 def test_info_fades_and_errors_stay_and_all_are_logged(qtbot, window, monkeypatch) -> None:
-    monkeypatch.setattr("viewer.widgets.messages.INFO_MS", 60)
+    monkeypatch.setitem(FADE_MS, "info", 60)
     notify = window.session.notified.emit
     notify("info", "Done.")
     notify("error", "Cannot do that.")
@@ -486,10 +515,14 @@ def test_a_view_in_the_list_moves_the_camera(qtbot, opened) -> None:
     spot = views_list.visualItemRect(views_list.item(2)).center()
     before = opened.viewport.camera().position
     QTest.mouseClick(views_list.viewport(), LEFT, pos=spot)
-    assert asked == [opened.session.document.views[2].camera]
-    wanted = asked[0].position
+    assert asked == [2]
+    wanted = opened.session.document.views[2].camera.position
     qtbot.waitUntil(lambda: abs(opened.viewport.camera().position - wanted).max() < 1e-3)
     assert abs(before - wanted).max() > 1e-3
+    opened.actions_["cam.prev"].trigger()
+    assert views_list.currentRow() == 1
+    opened.actions_["cam.next"].trigger()
+    assert views_list.currentRow() == 2
 
 
 def test_frames_are_reported(qtbot, opened) -> None:

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Slot
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -20,6 +21,8 @@ from PySide6.QtWidgets import (
 from viewer import theme
 from viewer.session import Session
 from viewer.widgets.job_status import REFRESH_MS, job_text, show_fraction
+
+WINDOW_KEYS = frozenset({Qt.Key.Key_E, Qt.Key.Key_Y, Qt.Key.Key_Z})
 
 
 class Panel(QScrollArea):
@@ -139,10 +142,19 @@ class Panel(QScrollArea):
             self._timer.start()
 
 
-class WheelGuard(QObject):
-    """Keeps the wheel from changing fields that do not have the focus: it scrolls the panel."""
+class FieldGuard(QObject):
+    """Keeps number fields from taking what is not meant for them.
+
+    The wheel scrolls the panel unless the field has the focus; the window's own Ctrl keys, such as
+    undo and export, reach the window although a text field knows them too.
+    """
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            control = event.modifiers() & Qt.KeyboardModifier.ControlModifier
+            if control and event.key() in WINDOW_KEYS:
+                event.ignore()
+                return True
         if (
             event.type() == QEvent.Type.Wheel
             and isinstance(watched, QWidget)

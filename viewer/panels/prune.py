@@ -5,6 +5,7 @@ import math
 from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Slot
 from PySide6.QtGui import QDoubleValidator
 from PySide6.QtWidgets import (
+    QCheckBox,
     QDoubleSpinBox,
     QLineEdit,
     QPushButton,
@@ -13,9 +14,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.scene import bytes_per_gaussian
+from core.pruning import count_in_megabytes
 from core.scoring import SCORES
-from viewer.panels.panel import Panel, WheelGuard, described, wrapped
+from viewer.panels.panel import FieldGuard, Panel, described, wrapped
 from viewer.session import Session
 from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.numbers import count_text, megabytes_text, percent_text, value_text
@@ -83,9 +84,16 @@ class PrunePanel(Panel):
         self.threshold_edit.setAlignment(Qt.AlignmentFlag.AlignRight)
         described(self.threshold_edit, "Threshold", "Keep the Gaussians with at least this score.")
         self.threshold_edit.setAcceptDrops(False)
-        guard = WheelGuard(self)
+        guard = FieldGuard(self)
         for field in (self.slider, self.percent_spin, self.count_spin, self.megabytes_spin):
             field.installEventFilter(guard)
+            for edit in field.findChildren(QLineEdit):
+                edit.installEventFilter(guard)
+        self.threshold_edit.installEventFilter(guard)
+        self.hide_box = QCheckBox("Hide what goes")
+        described(
+            self.hide_box, "Hide what goes", "Show the result of the cut instead of marking it."
+        )
         for spin in (self.percent_spin, self.count_spin, self.megabytes_spin):
             spin.setKeyboardTracking(False)
             spin.setAlignment(Qt.AlignmentFlag.AlignRight)
@@ -98,6 +106,7 @@ class PrunePanel(Panel):
         self.settings.addRow("Gaussians", self.count_spin)
         self.settings.addRow("Size", self.megabytes_spin)
         self.settings.addRow("Threshold", self.threshold_edit)
+        self.settings.addRow("", self.hide_box)
 
     def _connect(self) -> None:
         session = self.session
@@ -106,6 +115,7 @@ class PrunePanel(Panel):
         self.count_spin.valueChanged.connect(session.set_target)
         self.megabytes_spin.valueChanged.connect(self._megabytes_given)
         self.threshold_edit.editingFinished.connect(self._threshold_given)
+        self.hide_box.toggled.connect(session.set_hiding)
         self.reset_button.clicked.connect(self.reset)
         for signal in (
             session.document_replaced,
@@ -185,10 +195,12 @@ class PrunePanel(Panel):
         title = SCORES[self.session.score_name].title
         self.score_name.set_text(title)
         scored = self.session.worth is not None
-        self.score_button.setVisible(not scored)
+        self.score_button.setVisible(not scored or self.session.stale)
         self.score_button.setEnabled(self.total > 0 and not self.session.runner.busy)
         if self.total == 0:
             self.set_needs(False, "Open a scene first.")
+        elif self.session.stale:
+            self.set_needs(False, f"{title} was computed before the last change: compute it again.")
         elif scored:
             self.set_needs(True, f"The order is by {title}.")
         else:
@@ -259,8 +271,9 @@ class PrunePanel(Panel):
 
     @Slot(float)
     def _megabytes_given(self, megabytes: float) -> None:
-        degree = self.session.document.scene.sh_degree if self.session.document else 0
-        self._take(round(megabytes * 1e6) // bytes_per_gaussian(degree))
+        document = self.session.document
+        if document is not None:
+            self._take(count_in_megabytes(document.scene, megabytes))
 
     def _take(self, count: int) -> None:
         self.session.set_target(count)

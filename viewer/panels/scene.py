@@ -10,7 +10,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.cameras import Camera, Split
+from core.cameras import Split
 from viewer import theme
 from viewer.panels.panel import described, wrapped
 from viewer.session import Session
@@ -33,7 +33,7 @@ ROWS = (
 class ScenePanel(QWidget):
     """Facts about the scene and the list of its views."""
 
-    view_chosen = Signal(Camera)
+    view_chosen = Signal(int)
     attach_asked = Signal()
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
@@ -127,7 +127,9 @@ class ScenePanel(QWidget):
 
     @Slot(QListWidgetItem)
     def _choose(self, item: QListWidgetItem) -> None:
-        document = self.session.document
-        if document is not None:
-            number = item.data(Qt.ItemDataRole.UserRole)
-            self.view_chosen.emit(document.views[number].camera)
+        self.view_chosen.emit(item.data(Qt.ItemDataRole.UserRole))
+
+    @Slot(int)
+    def mark_view(self, number: int) -> None:
+        """Highlight the view that the camera went to."""
+        self.views_list.setCurrentRow(number)

@@ -11,7 +11,7 @@ from core.cameras import Split, View
 from core.jobs import JobState
 from core.rigs import DEFAULT_RIG_COUNT
 from core.scoring import SCORES, SINGULAR
-from viewer.panels.panel import Panel, WheelGuard, described, wrapped
+from viewer.panels.panel import FieldGuard, Panel, described, wrapped
 from viewer.session import Mode, Session
 from viewer.widgets.numbers import count_text
 from viewer.widgets.numbers_table import NumbersTable
@@ -41,7 +41,7 @@ class SensitivityPanel(Panel):
         super().__init__(session, parent)
         self._asked_generated = False
         self._last_run: Run | None = None
-        guard = WheelGuard(self)
+        guard = FieldGuard(self)
 
         self.score_combo = QComboBox()
         for name, entry in SCORES.items():

@@ -33,8 +33,9 @@ def paint_hud(painter: QPainter, area: QRect, session: Session, frame: Frame | N
     if session.target is not None and session.worth is not None:
         count = document.alive_count
         gone = count - session.target
-        text = f"would be removed: {count_text(gone)} ({percent_text(gone / count)})"
-        draw_line(painter, area, text, row=1, ghost=True)
+        verb = "hidden" if session.hiding else "would be removed"
+        text = f"{verb}: {count_text(gone)} ({percent_text(gone / count)})"
+        draw_line(painter, area, text, row=1, ghost=not session.hiding)
 
 
 def _paint_empty(painter: QPainter, area: QRect, session: Session) -> None:

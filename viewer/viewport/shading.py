@@ -1,7 +1,7 @@
 """What a frame shows: the picture that a request asks for, in every mode, with the prune ghost."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -37,6 +37,8 @@ class FrameRequest:
         The camera at the full size of the picture in physical pixels.
     mode, worth, target
         What to draw, the chosen score and the number to keep, as in the session.
+    hide
+        Whether what would go is left out, instead of marked.
     scale
         Share of the full width and height to render at; 1 is sharp.
     pick
@@ -49,6 +51,7 @@ class FrameRequest:
     mode: Mode
     worth: Worth | None = None
     target: int | None = None
+    hide: bool = False
     scale: float = 1.0
     pick: Camera | None = None
 
@@ -93,6 +96,7 @@ class Shading:
         self._drawn: _Last[int] = _Last()
         self._keep: _Last[Tensor] = _Last()
         self._removed: _Last[Tensor] = _Last()
+        self._without: _Last[Tensor] = _Last()
         self._heat: _Last[Tensor] = _Last()
         self._ticks: _Last[tuple[tuple[int, float], ...]] = _Last()
         self._tint: _Last[Tensor] = _Last()
@@ -109,6 +113,9 @@ class Shading:
             Mode.HEATMAP: self._draw_heatmap,
             Mode.DEPTH: self._draw_depth,
         }[request.mode]
+        if removed is not None and request.hide:
+            request = replace(request, alive=self._without.get(_without, alive, removed))
+            removed = None
         rgb, depth_range = draw(request, removed)
         heat = request.mode == Mode.HEATMAP and worth is not None
         return Picture(
@@ -189,6 +196,10 @@ def _on_device(alive: Tensor, scene: GaussianScene) -> Tensor:
 
 def _removed(worth: Worth, target: int, alive: Tensor) -> Tensor:
     return alive & ~keep_mask(worth, target, alive)
+
+
+def _without(alive: Tensor, removed: Tensor) -> Tensor:
+    return alive & ~removed
 
 
 def _heat(worth: Worth, alive: Tensor, scene: GaussianScene) -> Tensor:

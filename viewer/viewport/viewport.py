@@ -70,6 +70,7 @@ class Viewport(QWidget):
 
     frame_shown = QtSignal(FrameStats)
     camera_changed = QtSignal()
+    view_shown = QtSignal(int)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -148,6 +149,14 @@ class Viewport(QWidget):
         self.navigator.go_to(camera)
         self._fly_from(before)
 
+    def show_view(self, number: int) -> None:
+        """Fly to one of the dataset's cameras, by its number."""
+        document = self._session.document
+        if document is not None and 0 <= number < len(document.views):
+            self._view_index = number
+            self.go_to(document.views[number].camera)
+            self.view_shown.emit(number)
+
     def next_view(self) -> None:
         """Fly to the next of the dataset's cameras."""
         self._step_view(1)
@@ -167,6 +176,7 @@ class Viewport(QWidget):
             request.scale == 1
             and request.alive is session.document.alive
             and (request.mode, request.target) == (session.mode, session.target)
+            and request.hide == session.hiding
             and request.worth is session.worth
             and (request.camera.width, request.camera.height) == (camera.width, camera.height)
             and np.array_equal(request.camera.world_to_camera, camera.world_to_camera)
@@ -240,6 +250,7 @@ class Viewport(QWidget):
                 mode=session.mode,
                 worth=session.worth,
                 target=session.target,
+                hide=session.hiding,
                 scale=scale,
                 pick=self._pick,
             )
@@ -312,8 +323,7 @@ class Viewport(QWidget):
             return
         count = len(document.views)
         first = 0 if step > 0 else count - 1
-        self._view_index = first if self._view_index < 0 else (self._view_index + step) % count
-        self.go_to(document.views[self._view_index].camera)
+        self.show_view(first if self._view_index < 0 else (self._view_index + step) % count)
 
     def _fly_from(self, before: Pose) -> None:
         """Ease from a pose to the navigator's present one."""

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from viewer import theme
 
-INFO_MS = 5000
+FADE_MS = {"info": 5000, "warning": 12_000}
 MARGIN = 16
 WIDTH = 340
 MAX_SHOWN = 4
@@ -25,7 +25,7 @@ MAX_LOGGED = 1000
 
 
 class Toast(QFrame):
-    """One message; an info goes by itself unless the pointer rests on it."""
+    """One message; all but errors go by themselves unless the pointer rests on them."""
 
     closed = Signal()
 
@@ -57,8 +57,8 @@ class Toast(QFrame):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.dismiss)
-        if level == "info":
-            self._timer.start(INFO_MS)
+        if level in FADE_MS:
+            self._timer.start(FADE_MS[level])
 
     @Slot()
     def dismiss(self) -> None:
@@ -73,8 +73,8 @@ class Toast(QFrame):
         super().enterEvent(event)
 
     def leaveEvent(self, event: QEvent) -> None:
-        if self.level == "info":
-            self._timer.start(INFO_MS)
+        if self.level in FADE_MS:
+            self._timer.start(FADE_MS[self.level])
         super().leaveEvent(event)
 
 
