@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QCoreApplication, QPoint, Qt, QTimer
+from PySide6.QtCore import QCoreApplication, QEventLoop, QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
@@ -29,6 +29,13 @@ DRAG_STEPS = 24
 DIALOG_MS = 600
 SETTLE_MS = 300
 LEFT = Qt.MouseButton.LeftButton
+
+
+def pause(ms: int) -> None:
+    """Let the window live for a while; unlike QTest.qWait, other Python threads live on as well."""
+    loop = QEventLoop()
+    QTimer.singleShot(ms, loop.quit)
+    loop.exec()
 
 
 class TourError(RuntimeError):
@@ -138,7 +145,7 @@ class Tour:
         QTest.mousePress(canvas, LEFT, pos=start)
         for step in range(DRAG_STEPS):
             QTest.mouseMove(canvas, start + QPoint(5 * step, step))
-            QTest.qWait(15)
+            pause(15)
         QTest.mouseRelease(canvas, LEFT, pos=start + QPoint(5 * DRAG_STEPS, DRAG_STEPS))
 
     @staticmethod
@@ -163,7 +170,7 @@ class Tour:
         QTest.mousePress(slider, LEFT, pos=start)
         for step in range(1, DRAG_STEPS + 1):
             QTest.mouseMove(slider, start + (end - start) * (step / DRAG_STEPS))
-            QTest.qWait(30)
+            pause(30)
         QTest.mouseRelease(slider, LEFT, pos=end)
         target = self._session.target
         document = self._session.document
@@ -175,7 +182,7 @@ class Tour:
     def _export(self, path: Path) -> None:
         self._window.actions_["file.export"].trigger()
         self._wait(lambda: self._dialog() is not None, "the export dialog opens")
-        QTest.qWait(DIALOG_MS)
+        pause(DIALOG_MS)
         dialog = self._dialog()
         if dialog is None:
             raise TourError("there is no export dialog")
@@ -210,12 +217,12 @@ class Tour:
     def _sharp(self) -> None:
         """Wait until the sharp picture of the present state is on the screen."""
         self._wait(lambda: self._window.viewport.settled, "the picture is sharp")
-        QTest.qWait(SETTLE_MS)
+        pause(SETTLE_MS)
 
     def _show(self, dock: str) -> None:
         self._window.docks[dock].show()
         self._window.docks[dock].raise_()
-        QTest.qWait(SETTLE_MS)
+        pause(SETTLE_MS)
 
     @staticmethod
     def _wait(ready: Callable[[], object], what: str, seconds: float = STEP_TIMEOUT_S) -> None:
@@ -223,7 +230,7 @@ class Tour:
         while not ready():
             if time.monotonic() > deadline:
                 raise TourError(f"waited {seconds:.0f} s in vain until {what}")
-            QTest.qWait(20)
+            pause(20)
 
     def _picture(self, name: str) -> None:
         self._number += 1
