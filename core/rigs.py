@@ -331,7 +331,7 @@ def _checked(
     glances = []
     for done, camera in enumerate(cameras, 1):
         glances.append(_glance(probe, camera.resized(*_PROBE_SIZE)))
-        yield Progress(done, len(cameras), f"choosing views: {done} of {len(cameras)} tried")
+        yield Progress(0, len(cameras), f"choosing views: {done} of {len(cameras)} tried")
     usual = float(np.median([glance.coverage for glance in glances]))
     enough = min(_MIN_COVERAGE, usual / 2)
     good = []

@@ -225,7 +225,8 @@ class Session(QObject):
         if document is None:
             return
         paper = SCORES[self._score_name].color_term
-        names = [name for name, entry in SCORES.items() if paper or not entry.color_term]
+        swept = {name: entry for name, entry in SCORES.items() if entry.needs}
+        names = [name for name, entry in swept.items() if paper or not entry.color_term]
         steps = _score_steps(document, names, view_count)
 
         alive = document.alive

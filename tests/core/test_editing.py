@@ -111,3 +111,17 @@ def test_any_sequence_of_edits_undoes_to_the_start_and_redoes_to_the_end(
     while document.history.redo_name:
         document.redo()
     np.testing.assert_array_equal(document.state, end)
+
+
+def test_a_score_is_stale_once_other_gaussians_live_than_were_swept() -> None:
+    document = Document(make_scene(12))
+    swept, plain = make_worth(12), make_worth(12)
+    document.add_scores({"swept": swept}, document.alive)
+    document.add_scores({"plain": plain})
+    assert not document.is_stale("swept")
+    document.prune(swept, 5)
+    assert document.is_stale("swept")
+    assert not document.is_stale("plain")
+    assert not document.is_stale("unknown")
+    document.undo()
+    assert not document.is_stale("swept")

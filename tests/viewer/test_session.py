@@ -123,3 +123,29 @@ def test_mode_is_announced_once(session: Session, qtbot: QtBot) -> None:
         session.set_mode(Mode.DEPTH)
     with qtbot.assertNotEmitted(session.mode_changed):
         session.set_mode(Mode.DEPTH)
+
+
+def test_an_unreadable_dataset_does_not_keep_the_scene_from_opening(
+    qtbot: QtBot, scene_file: Path, tmp_path: Path
+) -> None:
+    session = Session()
+    notes: list[tuple[str, str]] = []
+    session.notified.connect(lambda level, text: notes.append((level, text)))
+    with qtbot.waitSignal(session.document_replaced, timeout=20_000):
+        session.open(scene_file, tmp_path / "no photos here")
+    assert session.document is not None
+    qtbot.waitUntil(lambda: bool(notes))
+    assert notes[0][0] == "error"
+
+
+def test_a_prune_makes_swept_scores_stale_but_not_plain_ones(
+    qtbot: QtBot, session: Session
+) -> None:
+    with qtbot.waitSignal(session.scores_changed, timeout=120_000):
+        session.run_scores(view_count=4)
+    assert not session.stale
+    session.set_target(60)
+    session.apply_prune()
+    assert session.stale
+    session.set_score("opacity")
+    assert not session.stale

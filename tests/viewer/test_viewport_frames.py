@@ -106,6 +106,20 @@ def test_depth_is_the_depth_picture_over_the_background(request_: FrameRequest) 
 
 
 @pytest.mark.parametrize("mode", list(Mode))
+def test_hiding_shows_what_the_cut_would_leave(request_: FrameRequest, mode: Mode) -> None:
+    by = Shading()
+    preview = replace(request_, mode=mode, target=100)
+    assert preview.worth is not None
+    left = keep_mask(preview.worth, 100, preview.alive)
+    result = replace(preview, alive=left, target=None)
+    marked = shown(preview, by)
+    hidden = shown(replace(preview, hide=True), by)
+    assert torch.equal(hidden, shown(result))
+    assert (hidden - marked).abs().max() > 60
+    assert torch.equal(shown(preview, by), marked)
+
+
+@pytest.mark.parametrize("mode", list(Mode))
 def test_the_ghost_tints_exactly_what_would_go(request_: FrameRequest, mode: Mode) -> None:
     by = Shading()
     plain = replace(request_, mode=mode)

@@ -38,6 +38,9 @@ class PrunePanel(Panel):
         self.cancel_button.hide()
         self.score_name = ElidedLabel(Qt.TextElideMode.ElideRight)
         self.score_button = QPushButton("Compute score")
+        policy = self.score_button.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.score_button.setSizePolicy(policy)
         described(
             self.score_button, "Compute score", "Run the Sensitivity panel with its settings."
         )
