@@ -303,7 +303,7 @@ class Opened:
 
 
 def _open_steps(path: Path, data: Path | None) -> Steps[Opened]:
-    yield Progress(0, 4, "looking for a GPU")
+    yield Progress(0, 4, "looking for a GPU; the first time its kernels are built")
     device = preferred_device()
     yield Progress(1, 4, f"reading {path.name}")
     loaded = load_scene(path)
