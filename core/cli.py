@@ -119,8 +119,11 @@ def render(
     from core.rendering.device import preferred_device
     from core.rendering.heatmap import score_colors
     from core.rigs import default_view
+    from core.scoring import find_score
 
     check_image_suffix(output)
+    if heatmap is not None:
+        find_score(heatmap)
     wanted = None if size is None else _parse_size(size)
     loaded = load_scene(scene)
     dataset = _views(data)
@@ -174,13 +177,15 @@ def score(
 ) -> None:
     """Compute scores of every Gaussian and write them as NumPy arrays (.npz)."""
     from core.formats import load_scene
-    from core.scoring import SCORES
+    from core.scoring import SCORES, find_score
     from core.scoring.export import save_scores
 
     if output.suffix != ".npz":
         raise UserError(f"{output.name} does not end in .npz.", "Scores are written as .npz.")
-    loaded = load_scene(scene)
     chosen = names or [name for name, entry in SCORES.items() if not entry.color_term]
+    for name in chosen:
+        find_score(name)
+    loaded = load_scene(scene)
     started = time.perf_counter()
     cameras = _cameras(loaded.scene, _views(data), views)
     worths = _scores(loaded.scene, cameras, chosen)
@@ -222,17 +227,17 @@ def prune(
     from core.formats import load_scene, save_scene
     from core.pruning import keep_count
     from core.pruning import prune as cut
-    from core.scoring import SCORES
+    from core.scoring import find_score
 
     targets = sum(target is not None for target in (keep, count, megabytes))
     if targets != 1:
         problem = "A target is needed." if targets == 0 else f"{targets} targets are given."
         raise UserError(problem, "Give exactly one of --keep, --count and --mb.")
+    needs_views = bool(find_score(name).needs)
     started = time.perf_counter()
     loaded = load_scene(scene)
     kept = keep_count(loaded.scene, fraction=keep, count=count, megabytes=megabytes)
-    _check_scores([name])
-    cameras = _cameras(loaded.scene, _views(data), views) if SCORES[name].needs else ()
+    cameras = _cameras(loaded.scene, _views(data), views) if needs_views else ()
     worth = _scores(loaded.scene, cameras, [name])[name]
     pruned = cut(loaded.scene, worth, kept)
     save_scene(pruned, output)
@@ -341,14 +346,6 @@ def _views(data: Path | None) -> tuple[View, ...]:
     return load_dataset(data).views
 
 
-def _check_scores(names: Sequence[str]) -> None:
-    from core.scoring import SCORES
-
-    for name in names:
-        if name not in SCORES:
-            raise UserError(f"There is no score {name!r}.", f"Choose from {', '.join(SCORES)}.")
-
-
 def _parse_size(text: str) -> tuple[int, int]:
     width, separator, height = text.lower().partition("x")
     if separator and width.isdecimal() and height.isdecimal():
@@ -376,7 +373,6 @@ def _scores(
 ) -> "dict[str, Worth]":
     from core.scoring import score as compute
 
-    _check_scores(names)
     return _run(compute(scene, cameras, names))
 
 

@@ -1,10 +1,17 @@
 """Fixtures for every test: where real data lies, and what the machine can do."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    import moderngl
+
+    from viewer.viewport.presenter import Presenter
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +21,28 @@ def data_dir() -> Path:
     if not folder:
         pytest.skip("SPLATSCOPE_DATA is not set to a folder of real scenes")
     return Path(folder)
+
+
+@pytest.fixture
+def context() -> Iterator["moderngl.Context"]:
+    """An OpenGL context without a window."""
+    import moderngl
+
+    try:
+        context = moderngl.create_context(standalone=True, backend="egl", require=330)
+    except Exception as error:
+        pytest.skip(f"no OpenGL 3.3 through EGL: {error}")
+    yield context
+    context.release()
+
+
+@pytest.fixture
+def presenter(context: "moderngl.Context") -> Iterator["Presenter"]:
+    from viewer.viewport.presenter import Presenter
+
+    presenter = Presenter(context)
+    yield presenter
+    presenter.release()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

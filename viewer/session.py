@@ -20,14 +20,12 @@ from core.formats import Loaded, load_scene, save_scene
 from core.jobs import Progress, Steps
 from core.rendering.device import preferred_device
 from core.scene import GaussianScene
-from core.scoring import SCORES, Worth, score
+from core.scoring import DEFAULT_SCORE, SCORES, Worth, score
 from core.scoring.cameras import scoring_cameras
 from core.scoring.ranking import Ranking
 from viewer.jobs import JobRunner
 
 log = logging.getLogger(__name__)
-
-DEFAULT_SCORE = "removal-error"
 
 
 class Mode(StrEnum):

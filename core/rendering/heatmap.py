@@ -9,7 +9,6 @@ from torch import Tensor
 
 from core.scoring.worth import Worth
 
-COLORMAPS = ("viridis", "magma", "cividis", "turbo")
 UNSEEN_COLOR = (0.25, 0.25, 0.28)
 SEEN_ALPHA = 0.05
 

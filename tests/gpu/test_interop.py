@@ -1,7 +1,5 @@
 """CUDA pictures in OpenGL textures. The OpenGL context has to be the GPU's, through EGL."""
 
-from collections.abc import Iterator
-
 import moderngl
 import numpy as np
 import pytest
@@ -12,23 +10,6 @@ from viewer.viewport.frames import host_copy
 from viewer.viewport.presenter import HOST_ROUTE, INTEROP_ROUTE, InteropError, Presenter
 
 pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture
-def context() -> Iterator[moderngl.Context]:
-    try:
-        context = moderngl.create_context(standalone=True, backend="egl", require=330)
-    except Exception as error:
-        pytest.skip(f"no OpenGL 3.3 through EGL: {error}")
-    yield context
-    context.release()
-
-
-@pytest.fixture
-def presenter(context: moderngl.Context) -> Iterator[Presenter]:
-    presenter = Presenter(context)
-    yield presenter
-    presenter.release()
 
 
 @pytest.fixture

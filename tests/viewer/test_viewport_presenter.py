@@ -1,7 +1,5 @@
 """The way from pixels to a framebuffer, in an OpenGL context without a window."""
 
-from collections.abc import Iterator
-
 import moderngl
 import numpy as np
 import pytest
@@ -13,23 +11,6 @@ from viewer.viewport.presenter import HOST_ROUTE, Presenter
 BACKGROUND = (0.2, 0.4, 0.6)
 
 pytestmark = pytest.mark.gl
-
-
-@pytest.fixture
-def context() -> Iterator[moderngl.Context]:
-    try:
-        context = moderngl.create_context(standalone=True, backend="egl", require=330)
-    except Exception as error:
-        pytest.skip(f"no OpenGL 3.3 through EGL: {error}")
-    yield context
-    context.release()
-
-
-@pytest.fixture
-def presenter(context: moderngl.Context) -> Iterator[Presenter]:
-    presenter = Presenter(context)
-    yield presenter
-    presenter.release()
 
 
 def noise(width: int, height: int, seed: int = 0) -> NDArray[np.uint8]:

@@ -8,7 +8,6 @@ no OpenGL 3.3 at all. The environment variable ``SPLATSCOPE_OPENGL=on`` or ``off
 import logging
 import os
 from collections.abc import Callable
-from typing import Protocol
 
 import moderngl
 import numpy as np
@@ -35,24 +34,6 @@ SOFTWARE_OPENGL = ("llvmpipe", "softpipe", "swrast", "swiftshader", "gdi generic
 RASTER_ROUTE = "no OpenGL"
 
 Overlay = Callable[[QPainter, QRect], None]
-
-
-class Canvas(Protocol):
-    """What a viewport needs of its surface, a child widget without input of its own."""
-
-    @property
-    def route(self) -> str:
-        """How pictures reach the screen, for a person."""
-
-    @property
-    def takes_tensors(self) -> bool:
-        """Whether a CUDA picture is better handed over on its device."""
-
-    def show_pixels(self, pixels: Pixels | None) -> None:
-        """Show a picture from now on, or the background."""
-
-    def release(self) -> None:
-        """Free what the graphics driver holds; nothing is shown afterwards."""
 
 
 def opengl_renderer() -> str | None:
