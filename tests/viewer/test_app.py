@@ -37,6 +37,7 @@ def test_the_window_opens_where_no_command_is_named(given: list[str], meant: lis
 
 
 def test_garbage_is_collected_on_the_windows_thread(qtbot: QtBot) -> None:
+    gc.enable()
     collector = GarbageCollector()
     assert not gc.isenabled()
     threads: list[int] = []
