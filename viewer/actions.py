@@ -9,7 +9,8 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QToolBar, QWidget
 
 from viewer import theme
-from viewer.session import Mode, Session
+from viewer.look import Mode
+from viewer.session import Session
 
 
 class Scope(StrEnum):
@@ -343,7 +344,7 @@ class Actions(QObject):
         for signal in (
             session.document_replaced,
             session.history_changed,
-            session.mode_changed,
+            session.look_changed,
             session.scores_changed,
             session.score_changed,
             session.target_changed,

@@ -103,7 +103,7 @@ class FileCommands(QObject):
         """Ask what to do with changes that are not exported; PROCEED where there are none."""
         document = self._session.document
         unchanged = document is None or document.alive_count == len(document.scene)
-        if document is None or unchanged or not document.history.modified:
+        if document is None or unchanged or not document.modified:
             return Answer.PROCEED
         box = QMessageBox(self._window)
         box.setIcon(QMessageBox.Icon.Warning)
@@ -141,7 +141,7 @@ class FileCommands(QObject):
     @Slot()
     def _go_on(self) -> None:
         document = self._session.document
-        if self._then is not None and document is not None and not document.history.modified:
+        if self._then is not None and document is not None and not document.modified:
             then, self._then = self._then, None
             then()
 

@@ -29,12 +29,13 @@ from viewer.layout import (
     save_layout,
     show_title,
 )
+from viewer.look import Mode
 from viewer.panels.histogram import HistogramPanel
 from viewer.panels.panel import Panel
 from viewer.panels.prune import PrunePanel
 from viewer.panels.scene import ScenePanel
 from viewer.panels.sensitivity import SensitivityPanel
-from viewer.session import Mode, Session
+from viewer.session import Session
 from viewer.viewport.viewport import Viewport
 from viewer.widgets.messages import MessageLog, Toasts
 from viewer.widgets.shortcut_sheet import ShortcutSheet
@@ -226,7 +227,7 @@ class MainWindow(QMainWindow):
             return
         name = document.path.name if document.path else "Untitled"
         self.setWindowTitle(f"{name}[*] – Splatscope")
-        self.setWindowModified(document.history.modified)
+        self.setWindowModified(document.modified)
 
     @Slot()
     def _refresh_recent(self) -> None:
@@ -328,8 +329,8 @@ class MainWindow(QMainWindow):
             self.files.ask_export(then=self.close)
         elif answer == Answer.PROCEED:
             save_layout(self)
-            self.session.runner.shut_down()
             self.viewport.shut_down()
+            self.session.shut_down()
             event.accept()
 
     def _may_stop_job(self) -> bool:

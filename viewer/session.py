@@ -6,7 +6,6 @@ Panels and viewport know the session and nothing of each other.
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,18 @@ from core.editing import Document
 from core.errors import UserError
 from core.formats import Loaded, load_scene, save_scene
 from core.jobs import Progress, Steps
+from core.pruning import Cut, Filter, Join, cut_mask
 from core.rendering.device import preferred_device
 from core.scene import GaussianScene
 from core.scoring import DEFAULT_SCORE, SCORES, Worth, score
 from core.scoring.cameras import scoring_cameras
 from core.scoring.ranking import Ranking
+from viewer.asking import Asker
+from viewer.compare import Compare
 from viewer.jobs import JobRunner
+from viewer.look import Look, Mode
 
 log = logging.getLogger(__name__)
-
-
-class Mode(StrEnum):
-    """What the viewport draws."""
-
-    COLOR = "color"
-    HEATMAP = "heatmap"
-    DEPTH = "depth"
 
 
 class Session(QObject):
@@ -44,7 +39,7 @@ class Session(QObject):
     scores_changed = Signal()
     views_changed = Signal()
     history_changed = Signal()
-    mode_changed = Signal()
+    look_changed = Signal()
     score_changed = Signal()
     target_changed = Signal()
     notified = Signal(str, str)
@@ -58,23 +53,37 @@ class Session(QObject):
         self.loaded: Loaded | None = None
         self.dataset: Dataset | None = None
         self._ranking: tuple[Worth, Tensor, Ranking] | None = None
-        self._mode = Mode.COLOR
+        self.asker = Asker(self.runner.lane)
+        self.asker.failed.connect(self._report)
+        self.compare = Compare(self)
+        self._look = Look()
         self._score_name = DEFAULT_SCORE
-        self._target: int | None = None
+        self._cut = Cut()
+        self._removed: tuple[Document, Cut, Worth | None, Tensor, Tensor] | None = None
         self._hiding = False
 
     # What is shown
 
     @property
+    def look(self) -> Look:
+        """How the viewport draws."""
+        return self._look
+
+    def set_look(self, **changes: Any) -> None:
+        """Draw differently: new values for fields of :class:`Look`."""
+        look = replace(self._look, **changes)
+        if look != self._look:
+            self._look = look
+            self.look_changed.emit()
+
+    @property
     def mode(self) -> Mode:
         """What the viewport draws."""
-        return self._mode
+        return self._look.mode
 
     def set_mode(self, mode: Mode) -> None:
         """Draw something else."""
-        if mode != self._mode:
-            self._mode = mode
-            self.mode_changed.emit()
+        self.set_look(mode=mode)
 
     @property
     def score_name(self) -> str:
@@ -106,18 +115,59 @@ class Session(QObject):
     # The prune target: slider, number, count, megabytes and threshold are views of it
 
     @property
+    def cut(self) -> Cut:
+        """What the prune that is being previewed takes away; empty where there is none."""
+        return self._cut
+
+    @property
     def target(self) -> int | None:
-        """How many Gaussians to keep, while a prune is being previewed; else None."""
-        return self._target
+        """How many Gaussians to keep by score, while that is being previewed; else None."""
+        return self._cut.target
+
+    @property
+    def removed(self) -> Tensor | None:
+        """Which living Gaussians the preview takes away, bool ``(N,)``; None without a preview."""
+        document, worth = self.document, self.worth
+        if document is None or self._cut.empty:
+            return None
+        kept = self._removed
+        if (
+            kept is None
+            or kept[0] is not document
+            or kept[1] is not self._cut
+            or kept[2] is not worth
+            or kept[3] is not document.alive
+        ):
+            mask = cut_mask(self._cut, worth, document.alive, document.values)
+            self._removed = kept = (document, self._cut, worth, document.alive, mask)
+        return kept[4]
+
+    @property
+    def removed_count(self) -> int:
+        """How many Gaussians the preview takes away."""
+        removed = self.removed
+        return 0 if removed is None else int(removed.sum())
 
     def set_target(self, count: int | None) -> None:
-        """Preview keeping ``count`` Gaussians; None ends the preview."""
+        """Preview keeping ``count`` Gaussians by score; None leaves the score aside."""
         if self.document is not None and count is not None:
             count = max(1, min(count, self.document.alive_count))
             if count == self.document.alive_count:
                 count = None
-        if count != self._target:
-            self._target = count
+        self._set_cut(replace(self._cut, target=count))
+
+    def set_filters(self, filters: Sequence[Filter], join: Join | None = None) -> None:
+        """Preview what filters take away, joined with the score and each other."""
+        join = self._cut.join if join is None else join
+        self._set_cut(replace(self._cut, filters=tuple(filters), join=join))
+
+    def reset_cut(self) -> None:
+        """End the preview."""
+        self._set_cut(Cut(join=self._cut.join))
+
+    def _set_cut(self, cut: Cut) -> None:
+        if cut != self._cut:
+            self._cut = cut
             self.target_changed.emit()
 
     @property
@@ -144,20 +194,27 @@ class Session(QObject):
 
     def apply_prune(self) -> None:
         """Delete what the preview shows, as one undoable step."""
-        if self.document is None or self._target is None:
+        document, removed = self.document, self.removed
+        if document is None or removed is None:
             return
-        if self.worth is None:
+        if self.worth is None and self.target is not None:
             self.notified.emit(
                 "error", "There is no score yet. Compute one in the Sensitivity panel."
             )
             return
-        before, count = self.document.alive_count, self._target
-        self._target = None
-        self.document.prune(self.worth, count)
+        before = document.alive_count
+        try:
+            self._cut = Cut(join=self._cut.join)
+            document.cut(removed)
+        except UserError as error:
+            self._report(error)
+        else:
+            count = document.alive_count
+            self.notified.emit(
+                "info",
+                f"Pruned {before - count:,} Gaussians, {count:,} remain. Undo brings them back.",
+            )
         self.target_changed.emit()
-        self.notified.emit(
-            "info", f"Pruned {before - count:,} Gaussians, {count:,} remain. Undo brings them back."
-        )
 
     def undo(self) -> None:
         """Take the last edit back, if there is one."""
@@ -236,6 +293,11 @@ class Session(QObject):
 
         self._start("Sensitivity", steps, take)
 
+    def shut_down(self) -> bool:
+        """End the workers when the window closes; whether they ended in time."""
+        ended = self.runner.shut_down()
+        return self.asker.shut_down() and ended
+
     def _start(
         self,
         name: str,
@@ -261,7 +323,7 @@ class Session(QObject):
         document.views_changed.connect(self.views_changed.emit)
         document.history_changed.connect(self.history_changed.emit)
         self.document, self.loaded, self.dataset = document, loaded, dataset
-        self._target = self._ranking = None
+        self._cut, self._ranking, self._removed = Cut(), None, None
         self.document_replaced.emit()
         for repair in loaded.repairs:
             self.notified.emit("warning", repair)
@@ -276,7 +338,7 @@ class Session(QObject):
 
     def _on_state_changed(self) -> None:
         document = self.document
-        if document and self._target is not None and self._target >= document.alive_count:
+        if document and self.target is not None and self.target >= document.alive_count:
             self.set_target(None)
         self.state_changed.emit()
 

@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.formats import load_scene
+from viewer.look import Mode
 from viewer.main_window import DEFAULT_SIZE, MainWindow
-from viewer.session import Mode
 
 KEEP = 0.6
 VIEWS_TIMEOUT_S = 600

@@ -82,13 +82,10 @@ class History:
         self._max_bytes = max_bytes
         self._edits: list[Edit] = []
         self._cursor = 0
-        self._saved_cursor: int | None = 0
 
     def push(self, edit: Edit) -> None:
         """Do an edit and remember it; whatever was undone before is forgotten."""
         edit.do(self._target)
-        if self._saved_cursor is not None and self._saved_cursor > self._cursor:
-            self._saved_cursor = None
         self._edits = [*self._edits[: self._cursor], edit]
         self._cursor += 1
         while len(self._edits) > 1 and (
@@ -96,8 +93,6 @@ class History:
         ):
             del self._edits[0]
             self._cursor -= 1
-            if self._saved_cursor is not None:
-                self._saved_cursor = self._saved_cursor - 1 if self._saved_cursor > 0 else None
 
     def undo(self) -> None:
         """Take the last edit back; nothing happens where there is none."""
@@ -127,10 +122,19 @@ class History:
         return sum(edit.nbytes for edit in self._edits)
 
     @property
-    def modified(self) -> bool:
-        """Whether the document differs from what was last saved."""
-        return self._saved_cursor != self._cursor
+    def edits(self) -> tuple[Edit, ...]:
+        """All remembered edits, the oldest first; those from :attr:`position` on are undone."""
+        return tuple(self._edits)
 
-    def mark_saved(self) -> None:
-        """Remember this state as the saved one."""
-        self._saved_cursor = self._cursor
+    @property
+    def position(self) -> int:
+        """How many of :attr:`edits` are done."""
+        return self._cursor
+
+    def go_to(self, position: int) -> None:
+        """Undo or redo until ``position`` edits are done."""
+        position = min(max(position, 0), len(self._edits))
+        while self._cursor > position:
+            self.undo()
+        while self._cursor < position:
+            self.redo()

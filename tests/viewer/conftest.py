@@ -59,7 +59,7 @@ def _no_leaked_threads() -> Iterator[None]:
     leaked = [
         thread
         for thread in set(threading.enumerate()) - before
-        if thread.is_alive() and thread.name.startswith(("job:", "frames", "warm-up"))
+        if thread.is_alive() and thread.name.startswith(("job:", "frames", "asker", "warm-up"))
     ]
     for thread in leaked:
         thread.join(5)

@@ -15,11 +15,12 @@ from core.scene import bytes_per_gaussian
 from core.scoring import SCORES, SINGULAR, Worth
 from core.scoring.ranking import BINS, Ranking
 from tests.viewer.window_stage import COUNT, NAME, make_worth, write_scene
+from viewer.look import Mode
 from viewer.panels.histogram import HistogramPanel
 from viewer.panels.prune import PrunePanel
 from viewer.panels.scene import ScenePanel
 from viewer.panels.sensitivity import DATASET, GENERATED, SensitivityPanel
-from viewer.session import Mode, Session
+from viewer.session import Session
 from viewer.theme import apply_theme
 
 LEFT = Qt.MouseButton.LeftButton
@@ -34,7 +35,7 @@ def session(qtbot, qapp, tmp_path):
     session.open(write_scene(tmp_path))
     qtbot.waitUntil(lambda: session.document is not None and not session.runner.busy)
     yield session
-    assert session.runner.shut_down()
+    assert session.shut_down()
 
 
 @pytest.fixture

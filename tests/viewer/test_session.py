@@ -10,7 +10,8 @@ from core.jobs import Progress, Steps
 from core.scene import bytes_per_gaussian
 from tests.blobs import blob_scene
 from viewer.jobs import JobRunner
-from viewer.session import Mode, Session
+from viewer.look import Mode
+from viewer.session import Session
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_a_second_job_is_refused_while_one_runs(qtbot: QtBot, session: Session) 
     session.run_scores(view_count=12)
     assert notes
     assert notes[0][0] == "warning"
-    session.runner.shut_down()
+    session.shut_down()
 
 
 def test_scores_prune_undo_export(qtbot: QtBot, session: Session, tmp_path: Path) -> None:
@@ -72,7 +73,7 @@ def test_scores_prune_undo_export(qtbot: QtBot, session: Session, tmp_path: Path
     with qtbot.waitSignal(session.history_changed, timeout=20_000):
         session.export(out)
     assert len(load_scene(out).scene) == 50
-    assert not document.history.modified
+    assert not document.modified
     document.undo()
     assert document.alive_count == 200
 
@@ -115,13 +116,13 @@ def test_a_failed_export_leaves_the_document_modified(
     assert note.args[0] == "error"
     document = session.document
     assert document is not None
-    assert document.history.modified
+    assert document.modified
 
 
 def test_mode_is_announced_once(session: Session, qtbot: QtBot) -> None:
-    with qtbot.waitSignal(session.mode_changed):
+    with qtbot.waitSignal(session.look_changed):
         session.set_mode(Mode.DEPTH)
-    with qtbot.assertNotEmitted(session.mode_changed):
+    with qtbot.assertNotEmitted(session.look_changed):
         session.set_mode(Mode.DEPTH)
 
 

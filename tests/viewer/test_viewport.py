@@ -23,7 +23,8 @@ from core.rendering import render
 from core.rendering.heatmap import score_colors
 from tests.blobs import blob_scene
 from tests.viewer.window_stage import make_worth
-from viewer.session import Mode, Session
+from viewer.look import Mode
+from viewer.session import Session
 from viewer.viewport import shading
 from viewer.viewport.canvas import GlCanvas, RasterCanvas
 from viewer.viewport.frames import FrameStats
@@ -87,7 +88,8 @@ class Stage:
             request.scale == 1
             and request.scene is session.document.scene
             and request.alive is session.document.alive
-            and (request.mode, request.target) == (session.mode, session.target)
+            and request.look == session.look
+            and request.removed is session.removed
             and request.worth is session.worth
             and (request.camera.width, request.camera.height) == (camera.width, camera.height)
             and np.array_equal(request.camera.world_to_camera, camera.world_to_camera)
@@ -191,7 +193,7 @@ def stage(qtbot: QtBot, tmp_path: Path) -> Iterator[Stage]:
     with qtbot.waitExposed(stage.viewport):
         stage.viewport.show()
     yield stage
-    stage.session.runner.shut_down()
+    stage.session.shut_down()
     stage.viewport.shut_down()
 
 
@@ -475,7 +477,7 @@ def test_floating_and_docking_keep_the_picture(surface: str, qtbot: QtBot, tmp_p
         qtbot.wait(100)
         stage.settle()
         stage.assert_shows(stage.rendered())
-    stage.session.runner.shut_down()
+    stage.session.shut_down()
     stage.viewport.shut_down()
 
 
@@ -585,7 +587,7 @@ def test_a_hidden_viewport_asks_for_nothing_and_catches_up(plain: None, stage: S
     stage.viewport.show()
     stage.settle()
     assert stage.viewport.frame is not None
-    assert stage.viewport.frame.request.mode == Mode.DEPTH
+    assert stage.viewport.frame.request.look.mode == Mode.DEPTH
 
 
 def test_shutting_down_ends_the_worker(surface: str, stage: Stage) -> None:

@@ -17,7 +17,7 @@ from core.rendering import render
 from core.rendering.heatmap import depth_picture, depth_range, score_colors
 from core.scoring import UNSEEN, Worth
 from tests.blobs import blob_scene
-from viewer.session import Mode
+from viewer.look import Look, Mode
 from viewer.viewport import frames, shading
 from viewer.viewport.frames import FrameRenderer, Pace, Survey
 from viewer.viewport.shading import BACKGROUND, GHOST_COLOR, FrameRequest, Shading
@@ -43,7 +43,19 @@ def request_() -> FrameRequest:
     )
     alive = torch.ones(COUNT, dtype=torch.bool)
     alive[::7] = False
-    return FrameRequest(blob_scene(COUNT), alive, camera, Mode.COLOR, make_worth())
+    return FrameRequest(
+        blob_scene(COUNT),
+        alive,
+        alive,
+        torch.zeros(COUNT, dtype=torch.bool),
+        camera,
+        worth=make_worth(),
+    )
+
+
+def gone(request: FrameRequest, target: int) -> Tensor:
+    assert request.worth is not None
+    return request.alive & ~keep_mask(request.worth, target, request.alive)
 
 
 def levels(rgb: Tensor) -> Tensor:
@@ -73,7 +85,7 @@ def test_colour_is_what_render_draws(request_: FrameRequest) -> None:
 
 
 def test_the_heatmap_shows_percentiles_of_the_living(request_: FrameRequest) -> None:
-    request = replace(request_, mode=Mode.HEATMAP)
+    request = replace(request_, look=Look(mode=Mode.HEATMAP))
     assert request.worth is not None
     expected = drawn(request, colors=score_colors(request.worth, request.alive))
     assert (shown(request) - expected).abs().max() <= 1
@@ -84,7 +96,7 @@ def test_the_heatmap_shows_percentiles_of_the_living(request_: FrameRequest) -> 
 
 
 def test_a_heatmap_without_a_score_is_grey(request_: FrameRequest) -> None:
-    pixels = shown(replace(request_, mode=Mode.HEATMAP, worth=None)).float()
+    pixels = shown(replace(request_, look=Look(mode=Mode.HEATMAP), worth=None)).float()
     seen = pixels - torch.tensor(BACKGROUND) * 255
     inside = seen.abs().amax(dim=-1) > 60
     assert inside.any()
@@ -92,7 +104,7 @@ def test_a_heatmap_without_a_score_is_grey(request_: FrameRequest) -> None:
 
 
 def test_depth_is_the_depth_picture_over_the_background(request_: FrameRequest) -> None:
-    request = replace(request_, mode=Mode.DEPTH)
+    request = replace(request_, look=Look(mode=Mode.DEPTH))
     result = render(request.scene, request.camera, keep=request.alive, depth=True)
     assert result.depth is not None
     behind = (1 - result.alpha)[..., None] * torch.tensor(BACKGROUND)
@@ -108,10 +120,10 @@ def test_depth_is_the_depth_picture_over_the_background(request_: FrameRequest) 
 @pytest.mark.parametrize("mode", list(Mode))
 def test_hiding_shows_what_the_cut_would_leave(request_: FrameRequest, mode: Mode) -> None:
     by = Shading()
-    preview = replace(request_, mode=mode, target=100)
+    preview = replace(request_, look=Look(mode=mode), removed=gone(request_, 100))
     assert preview.worth is not None
     left = keep_mask(preview.worth, 100, preview.alive)
-    result = replace(preview, alive=left, target=None)
+    result = replace(preview, visible=left, removed=None)
     marked = shown(preview, by)
     hidden = shown(replace(preview, hide=True), by)
     assert torch.equal(hidden, shown(result))
@@ -122,13 +134,12 @@ def test_hiding_shows_what_the_cut_would_leave(request_: FrameRequest, mode: Mod
 @pytest.mark.parametrize("mode", list(Mode))
 def test_the_ghost_tints_exactly_what_would_go(request_: FrameRequest, mode: Mode) -> None:
     by = Shading()
-    plain = replace(request_, mode=mode)
-    ghosted = replace(plain, target=int(request_.alive.sum()) // 2)
+    plain = replace(request_, look=Look(mode=mode))
+    ghosted = replace(plain, removed=gone(request_, int(request_.alive.sum()) // 2))
     before, after = shown(plain, by), shown(ghosted, by)
-    assert request_.worth is not None
-    assert ghosted.target is not None
-    gone = request_.alive & ~keep_mask(request_.worth, ghosted.target, request_.alive)
-    flags = gone.float()[:, None].expand(-1, 3).contiguous()
+    removed = ghosted.removed
+    assert removed is not None
+    flags = removed.float()[:, None].expand(-1, 3).contiguous()
     share = render(request_.scene, request_.camera, keep=request_.alive, colors=flags).rgb[..., 0]
     ghost = torch.tensor(GHOST_COLOR) * 255
     nearer = (before - ghost).norm(dim=-1) - (after - ghost).norm(dim=-1)
@@ -136,12 +147,12 @@ def test_the_ghost_tints_exactly_what_would_go(request_: FrameRequest, mode: Mod
     assert strong.any()
     assert (nearer[strong] > 0).float().mean() > 0.95
     assert (after - before).abs().amax(dim=-1)[share == 0].max() <= 1
-    assert by.picture(ghosted).ghosts == int(gone.sum())
+    assert by.picture(ghosted).ghosts == int(removed.sum())
     assert torch.equal(shown(plain, by), before)
 
 
 def test_a_target_beyond_the_living_shows_no_ghost(request_: FrameRequest) -> None:
-    request = replace(request_, target=int(request_.alive.sum()))
+    request = replace(request_, removed=gone(request_, int(request_.alive.sum())))
     assert torch.equal(shown(request), shown(request_))
 
 
@@ -151,7 +162,9 @@ def test_nothing_left_is_background(
     request_: FrameRequest, mode: Mode, worth: Worth | None
 ) -> None:
     alive = torch.zeros(COUNT, dtype=torch.bool)
-    picture = Shading().picture(replace(request_, mode=mode, worth=worth, alive=alive))
+    picture = Shading().picture(
+        replace(request_, look=Look(mode=mode), worth=worth, alive=alive, visible=alive)
+    )
     background = levels(torch.tensor(BACKGROUND))
     assert ((picture.pixels[..., :3].int() - background).abs() <= 1).all()
     assert picture.drawn == 0
@@ -172,14 +185,12 @@ def test_moving_the_camera_or_target_repeats_no_work_per_gaussian(
         monkeypatch.setattr(shading, name, count)
 
     counted("score_colors")
-    counted("keep_mask")
     by = Shading()
-    request = replace(request_, mode=Mode.HEATMAP, target=300)
+    request = replace(request_, look=Look(mode=Mode.HEATMAP), removed=gone(request_, 300))
     for _ in range(3):
         by.picture(replace(request, camera=request.camera.scaled(0.9)))
-    assert sorted(calls) == ["keep_mask", "score_colors"]
-    by.picture(replace(request, target=200))
-    assert sorted(calls) == ["keep_mask", "keep_mask", "score_colors"]
+    by.picture(replace(request, removed=gone(request_, 200)))
+    assert calls == ["score_colors"]
     by.picture(replace(request, worth=make_worth(2)))
     assert calls.count("score_colors") == 2
 
@@ -266,7 +277,7 @@ def test_frames_come_from_a_worker(
 def test_only_the_newest_request_is_drawn_once_the_lane_is_free(
     qtbot: QtBot, renderer: FrameRenderer, lane: Lane, request_: FrameRequest
 ) -> None:
-    requests = [replace(request_, target=100 + step) for step in range(50)]
+    requests = [replace(request_, removed=gone(request_, 100 + step)) for step in range(50)]
     with lane.step():
         started = time.perf_counter()
         for request in requests:

@@ -14,8 +14,9 @@ from core.rendering import warm_up
 from tests.viewer.window_stage import COUNT, NAME, make_worth, write_scene
 from viewer.actions import ACTIONS, keys_text
 from viewer.layout import recent_files
+from viewer.look import Mode
 from viewer.main_window import MainWindow
-from viewer.session import Mode, Session
+from viewer.session import Session
 from viewer.theme import apply_theme
 from viewer.widgets.messages import FADE_MS
 from viewer.widgets.shortcut_sheet import ShortcutSheet
@@ -49,7 +50,7 @@ def make_window(qtbot, qapp):
 
     yield make
     for window in windows:
-        window.session.runner.shut_down()
+        window.session.shut_down()
         if window.session.document is not None:
             window.session.document.mark_saved()
         QTest.qWait(10)

@@ -11,8 +11,9 @@ from core.cameras import Split, View
 from core.jobs import JobState
 from core.rigs import DEFAULT_RIG_COUNT
 from core.scoring import SCORES, SINGULAR
+from viewer.look import Mode
 from viewer.panels.panel import FieldGuard, Panel, described, wrapped
-from viewer.session import Mode, Session
+from viewer.session import Session
 from viewer.widgets.numbers import count_text
 from viewer.widgets.numbers_table import NumbersTable
 
@@ -100,7 +101,7 @@ class SensitivityPanel(Panel):
         for signal in (
             session.score_changed,
             session.state_changed,
-            session.mode_changed,
+            session.look_changed,
             session.runner.changed,
         ):
             signal.connect(self.refresh)

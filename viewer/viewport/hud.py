@@ -4,7 +4,8 @@ from PySide6.QtCore import QRect
 from PySide6.QtGui import QPainter
 
 from core.scoring import SCORES
-from viewer.session import Mode, Session
+from viewer.look import Mode
+from viewer.session import Session
 from viewer.viewport.frames import Frame
 from viewer.viewport.overlays import (
     ColorBar,
@@ -30,9 +31,9 @@ def paint_hud(painter: QPainter, area: QRect, session: Session, frame: Frame | N
     elif session.mode == Mode.DEPTH and frame.picture.depth_range is not None:
         draw_color_bar(painter, area, _depth_bar(*frame.picture.depth_range))
     draw_line(painter, area, _facts(frame))
-    if session.target is not None and session.worth is not None:
+    gone = session.removed_count
+    if gone:
         count = document.alive_count
-        gone = count - session.target
         verb = "hidden" if session.hiding else "would be removed"
         text = f"{verb}: {count_text(gone)} ({percent_text(gone / count)})"
         draw_line(painter, area, text, row=1, ghost=not session.hiding)

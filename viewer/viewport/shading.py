@@ -8,19 +8,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.cameras import Camera, Matrix
-from core.pruning import keep_mask
+from core.cameras import Camera, Matrix, View
 from core.rendering import Render, render
 from core.rendering.heatmap import SEEN_ALPHA, depth_picture, depth_range, score_colors
 from core.scene import GaussianScene
 from core.scoring import Worth
-from viewer.session import Mode
+from viewer.compare import Comparison
+from viewer.look import Look, Mode
 
 BACKGROUND = (0.10, 0.11, 0.13)
 GHOST_COLOR = (1.0, 0.10, 0.50)
 GHOST_SHARE = 0.75
 TICK_PERCENTILES = (0, 25, 50, 75, 100)
 LUMA = (0.299, 0.587, 0.114)
+
+DEFAULT_LOOK = Look()
 
 T = TypeVar("T")
 
@@ -31,12 +33,18 @@ class FrameRequest:
 
     Attributes
     ----------
-    scene, alive
-        The scene and which of its Gaussians are drawn, bool ``(N,)``.
+    scene, alive, visible, selected
+        The scene, and which of its Gaussians live, are drawn and are selected, bool ``(N,)``.
     camera
         The camera at the full size of the picture in physical pixels.
-    mode, worth, target
-        What to draw, the chosen score and the number to keep, as in the session.
+    look, worth
+        How to draw, and the chosen score.
+    removed
+        What the previewed prune takes away, bool ``(N,)``; None without a preview.
+    view
+        The dataset's view that the camera stands at, if any: its photo can be shown.
+    comparison
+        What to compare, if anything.
     hide
         Whether what would go is left out, instead of marked.
     scale
@@ -47,10 +55,14 @@ class FrameRequest:
 
     scene: GaussianScene
     alive: Tensor
+    visible: Tensor
+    selected: Tensor
     camera: Camera
-    mode: Mode
+    look: Look = DEFAULT_LOOK
     worth: Worth | None = None
-    target: int | None = None
+    removed: Tensor | None = None
+    view: View | None = None
+    comparison: Comparison | None = None
     hide: bool = False
     scale: float = 1.0
     pick: Camera | None = None
@@ -95,7 +107,7 @@ class Shading:
     def __init__(self) -> None:
         self._drawn: _Last[int] = _Last()
         self._keep: _Last[Tensor] = _Last()
-        self._removed: _Last[Tensor] = _Last()
+        self._ghosts: _Last[int] = _Last()
         self._without: _Last[Tensor] = _Last()
         self._heat: _Last[Tensor] = _Last()
         self._ticks: _Last[tuple[tuple[int, float], ...]] = _Last()
@@ -104,24 +116,25 @@ class Shading:
     def picture(self, request: FrameRequest) -> Picture:
         """The picture of a request at its scale."""
         alive, worth = request.alive, request.worth
-        drawn = self._drawn.get(_count, alive)
-        removed = None
-        if worth is not None and request.target is not None and request.target < drawn:
-            removed = self._removed.get(_removed, worth, request.target, alive)
+        drawn = self._drawn.get(_count, request.visible)
+        removed = request.removed
+        ghosts = 0 if removed is None else self._ghosts.get(_count_both, removed, request.visible)
         draw = {
             Mode.COLOR: self._draw_color,
             Mode.HEATMAP: self._draw_heatmap,
             Mode.DEPTH: self._draw_depth,
-        }[request.mode]
+        }.get(request.look.mode, self._draw_color)
         if removed is not None and request.hide:
-            request = replace(request, alive=self._without.get(_without, alive, removed))
-            removed = None
+            request = replace(
+                request, visible=self._without.get(_without, request.visible, removed)
+            )
+            removed, ghosts = None, 0
         rgb, depth_range = draw(request, removed)
-        heat = request.mode == Mode.HEATMAP and worth is not None
+        heat = request.look.mode == Mode.HEATMAP and worth is not None
         return Picture(
             pixels=_to_rgba8(rgb),
             drawn=drawn,
-            ghosts=0 if removed is None or request.target is None else drawn - request.target,
+            ghosts=ghosts,
             depth_range=depth_range,
             ticks=self._ticks.get(_ticks, worth, alive) if heat else (),
         )
@@ -146,7 +159,7 @@ class Shading:
         background: tuple[float, float, float] = BACKGROUND,
         depth: bool = False,
     ) -> Render:
-        keep = self._keep.get(_on_device, request.alive, request.scene)
+        keep = self._keep.get(_on_device, request.visible, request.scene)
         return render(
             request.scene, camera, background=background, keep=keep, colors=colors, depth=depth
         )
@@ -194,8 +207,8 @@ def _on_device(alive: Tensor, scene: GaussianScene) -> Tensor:
     return alive.to(scene.device)
 
 
-def _removed(worth: Worth, target: int, alive: Tensor) -> Tensor:
-    return alive & ~keep_mask(worth, target, alive)
+def _count_both(a: Tensor, b: Tensor) -> int:
+    return int((a & b).sum())
 
 
 def _without(alive: Tensor, removed: Tensor) -> Tensor:

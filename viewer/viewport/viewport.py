@@ -111,9 +111,10 @@ class Viewport(QWidget):
         for changed in (
             session.state_changed,
             session.scores_changed,
-            session.mode_changed,
+            session.look_changed,
             session.score_changed,
             session.target_changed,
+            session.compare.changed,
         ):
             changed.connect(self.refresh)
         session.runner.changed.connect(self.canvas.update)
@@ -175,7 +176,10 @@ class Viewport(QWidget):
         return (
             request.scale == 1
             and request.alive is session.document.alive
-            and (request.mode, request.target) == (session.mode, session.target)
+            and request.visible is session.document.visible
+            and request.selected is session.document.selected
+            and request.look == session.look
+            and request.removed is session.removed
             and request.hide == session.hiding
             and request.worth is session.worth
             and (request.camera.width, request.camera.height) == (camera.width, camera.height)
@@ -246,10 +250,13 @@ class Viewport(QWidget):
             FrameRequest(
                 scene=document.scene,
                 alive=document.alive,
+                visible=document.visible,
+                selected=document.selected,
                 camera=self.camera(),
-                mode=session.mode,
+                look=session.look,
                 worth=session.worth,
-                target=session.target,
+                removed=session.removed,
+                comparison=session.compare.comparison(),
                 hide=session.hiding,
                 scale=scale,
                 pick=self._pick,

@@ -1,0 +1,85 @@
+"""How the viewport draws: the mode, the colours of what is no colour, and what lies over it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """What the picture shows."""
+
+    COLOR = "color"
+    HEATMAP = "heatmap"
+    DEPTH = "depth"
+    OPACITY = "opacity"
+    SIZE = "size"
+    ERROR = "error"
+
+
+class Scale(StrEnum):
+    """What a heatmap's colours are even in."""
+
+    PERCENTILE = "percentile"
+    VALUE = "value"
+
+
+class Overlay(StrEnum):
+    """What can lie over the picture."""
+
+    GRID = "grid"
+    FRUSTUMS = "frustums"
+    BOX = "box"
+    CENTERS = "centers"
+    RINGS = "rings"
+    INFO = "info"
+    CUBE = "cube"
+    PROBE = "probe"
+
+
+class Engine(StrEnum):
+    """Which program draws the splats."""
+
+    AUTO = "auto"
+    RASTERIZER = "rasterizer"
+    OPENGL = "opengl"
+
+
+COLORMAPS = ("viridis", "cividis", "magma", "batlow", "gray")
+"""Colour maps that are even in perception."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the viewport draws.
+
+    Attributes
+    ----------
+    mode, colormap, scale
+        What is shown, in which colours, even in percentiles or in values.
+    low, high
+        Ends of the colours: shares 0 to 1 for percentiles, values else; None is the data's own end.
+    contour
+        Whether a line shows where the prune would cut.
+    overlays
+        What lies over the picture, unless ``overlays_shown`` is off.
+    photo_opacity
+        How much of the photo lies over the picture at a camera that has one, 0 to 1.
+    engine
+        What draws the splats.
+    """
+
+    mode: Mode = Mode.COLOR
+    colormap: str = COLORMAPS[0]
+    scale: Scale = Scale.PERCENTILE
+    low: float | None = None
+    high: float | None = None
+    contour: bool = True
+    overlays: frozenset[Overlay] = field(
+        default_factory=lambda: frozenset({Overlay.INFO, Overlay.CUBE})
+    )
+    overlays_shown: bool = True
+    photo_opacity: float = 0.0
+    engine: Engine = Engine.AUTO
+
+    def shows(self, overlay: Overlay) -> bool:
+        """Whether an overlay is to be drawn."""
+        return self.overlays_shown and overlay in self.overlays

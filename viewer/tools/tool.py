@@ -1,0 +1,104 @@
+"""What a tool of the viewport is, and which one is in use."""
+
+from abc import ABC
+
+from PySide6.QtCore import QObject, QRect, Qt, Signal
+from PySide6.QtGui import QMouseEvent, QPainter, QWheelEvent
+
+from core.editing import SelectOp
+
+
+class Tool(ABC):
+    """Turns mouse events of the viewport into edits.
+
+    The event methods return whether they took the event; what is not taken navigates. Positions are
+    in the viewport's logical pixels.
+    """
+
+    id = ""
+    """Also the id of its action, such as ``tool.rect``."""
+    cursor = Qt.CursorShape.CrossCursor
+
+    def press(self, event: QMouseEvent) -> bool:
+        """A button went down."""
+        return False
+
+    def move(self, event: QMouseEvent) -> bool:
+        """The mouse moved, with or without a button down."""
+        return False
+
+    def release(self, event: QMouseEvent) -> bool:
+        """A button went up."""
+        return False
+
+    def double_click(self, event: QMouseEvent) -> bool:
+        """A button went down for the second time."""
+        return False
+
+    def wheel(self, event: QWheelEvent) -> bool:
+        """The wheel turned."""
+        return False
+
+    def accept(self) -> bool:
+        """Return was pressed; whether there was something to finish."""
+        return False
+
+    def cancel(self) -> bool:
+        """Escape was pressed, or the tool is being left; whether there was something to drop."""
+        return False
+
+    def paint(self, painter: QPainter, area: QRect) -> None:
+        """Draw what the gesture has marked so far, over everything."""
+
+
+class ToolBox(QObject):
+    """The tool in use and the options that all tools share."""
+
+    changed = Signal()
+    """Another tool or option."""
+    repaint = Signal()
+    """What the tool paints has changed."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.active: Tool | None = None
+        self.op = SelectOp.SET
+        self.front_only = False
+        self.brush_px = 24.0
+        """Radius of brush and picker in logical pixels."""
+
+    def choose(self, tool: Tool | None) -> None:
+        """Take up a tool; the one in use is put away, and taking it up again puts it away."""
+        if self.active is not None:
+            self.active.cancel()
+        self.active = None if tool is self.active else tool
+        self.changed.emit()
+
+    def escape(self) -> None:
+        """Drop the gesture; where there is none, put the tool away."""
+        if self.active is not None and not self.active.cancel():
+            self.choose(None)
+        self.repaint.emit()
+
+    def set_options(
+        self,
+        op: SelectOp | None = None,
+        front_only: bool | None = None,
+        brush_px: float | None = None,
+    ) -> None:
+        """Change options; None leaves one as it is."""
+        self.op = self.op if op is None else op
+        self.front_only = self.front_only if front_only is None else front_only
+        self.brush_px = self.brush_px if brush_px is None else min(max(brush_px, 4.0), 400.0)
+        self.changed.emit()
+
+    def op_for(self, modifiers: Qt.KeyboardModifier) -> SelectOp:
+        """What a gesture does: Shift adds, Ctrl removes, both intersect, neither as chosen."""
+        shift = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
+        control = bool(modifiers & Qt.KeyboardModifier.ControlModifier)
+        by_keys = {
+            (True, False): SelectOp.ADD,
+            (False, True): SelectOp.REMOVE,
+            (True, True): SelectOp.INTERSECT,
+        }
+        return by_keys.get((shift, control), self.op)
