@@ -5,7 +5,7 @@ from functools import cache
 from importlib.resources import files
 
 import pyqtgraph as pg
-from PySide6.QtCore import QByteArray, QDir, QLocale, QRectF, Qt
+from PySide6.QtCore import QByteArray, QDir, QLocale, QObject, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QApplication
@@ -40,6 +40,19 @@ def apply_theme(application: QApplication) -> None:
         background=COLORS["panel"],
         foreground=MUTED,
     )
+
+
+class _Events(QObject):
+    changed = Signal()
+
+
+events = _Events()
+"""``events.changed`` is emitted when another theme was chosen."""
+
+
+def color(name: str) -> str:
+    """A colour of the theme in use by its name in resources/themes/*.json, such as "text"."""
+    return COLORS[name]
 
 
 @cache
