@@ -1,14 +1,12 @@
 """What a tool of the viewport is, and which one is in use."""
 
-from abc import ABC
-
 from PySide6.QtCore import QObject, QRect, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QWheelEvent
 
 from core.editing import SelectOp
 
 
-class Tool(ABC):
+class Tool:
     """Turns mouse events of the viewport into edits.
 
     The event methods return whether they took the event; what is not taken navigates. Positions are
