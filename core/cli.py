@@ -3,34 +3,36 @@
 Exit codes: 0 done, 2 wrong usage or input, 1 a bug.
 """
 
-import json
-import sys
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as ProgressBar
 
 from core import __version__
 from core.cameras import Camera, View
 from core.errors import UserError
-from core.jobs import Progress, Steps, drain
+from core.terminal import fail, print_table, report, run_steps
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.editing import Document
+    from core.pruning import Filter, Join, Preset
     from core.scene import GaussianScene
     from core.scoring import Worth
 
-R = TypeVar("R")
 DEFAULT_SCORE = "removal-error"
 SCORE_NAMES = (
     "removal-error, fisher, fisher-paper, speedy, max-weight, importance, mini-splatting, opacity, "
     "size, random"
 )
+PRESET_NAMES = "giant, transparent, isolated, low-worth"
+STATISTICS = ("min", "mean", "median", "p95", "max")
 
 app = typer.Typer(
     name="splatscope",
@@ -41,7 +43,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-stderr = Console(stderr=True)
 
 SceneFile = Annotated[Path, typer.Argument(help="A scene of Gaussians, such as a .ply file.")]
 DataDir = Annotated[
@@ -73,13 +74,21 @@ def options(
 
 
 @app.command()
-def info(scene: SceneFile, as_json: Json = False) -> None:
+def info(
+    scene: SceneFile,
+    stats: Annotated[
+        bool,
+        typer.Option("--stats", help="Also least, mean, median, p95 and greatest of all values."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Show what a scene file holds."""
     from core.formats import load_scene
 
     loaded = load_scene(scene)
     means = loaded.scene.means
-    _report(
+    table = _statistics(loaded.scene) if stats else {}
+    report(
         {
             "file": str(scene),
             "format": loaded.format,
@@ -90,9 +99,12 @@ def info(scene: SceneFile, as_json: Json = False) -> None:
             "bounds": [means.amin(0).tolist(), means.amax(0).tolist()],
             "columns": sorted(loaded.scene.columns),
             "repairs": list(loaded.repairs),
+            **({"stats": table} if as_json and stats else {}),
         },
         as_json,
     )
+    if stats and not as_json:
+        print_table(STATISTICS, table)
 
 
 @app.command()
@@ -150,7 +162,7 @@ def render(
     picture = draw(loaded.scene.to(device), camera, colors=colors)
     seconds = time.perf_counter() - started
     save_image(picture.rgb, output)
-    _report(
+    report(
         {
             "output": str(output),
             "width": camera.width,
@@ -190,7 +202,7 @@ def score(
     cameras = _cameras(loaded.scene, _views(data), views)
     worths = _scores(loaded.scene, cameras, chosen)
     save_scores(worths, output)
-    _report(
+    report(
         {
             "output": str(output),
             "count": len(loaded.scene),
@@ -216,6 +228,31 @@ def prune(
     megabytes: Annotated[
         float | None, typer.Option("--mb", help="Largest size of a plain PLY, in 10^6 bytes.")
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="NAME<NUMBER",
+            help="Take what lies below (<) or above (>) a number of a property, a column of the "
+            "file or a score, as opacity<0.05; may be given repeatedly.",
+        ),
+    ] = None,
+    presets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help=f"Take by a ready rule, may be given repeatedly: {PRESET_NAMES}.",
+        ),
+    ] = None,
+    join: Annotated[
+        str,
+        typer.Option(
+            "--join",
+            metavar="and|or",
+            help="Take what any part takes (or), or only what all take (and).",
+        ),
+    ] = "or",
     name: Annotated[
         str, typer.Option("--score", help=f"Which score decides: {SCORE_NAMES}.")
     ] = DEFAULT_SCORE,
@@ -223,33 +260,55 @@ def prune(
     views: ViewCount = None,
     as_json: Json = False,
 ) -> None:
-    """Keep the worthiest Gaussians: exactly as many as asked for."""
+    """Keep the worthiest Gaussians, exactly as many as asked for, and take away by filters."""
+    from core.editing import Document
     from core.formats import load_scene, save_scene
-    from core.pruning import keep_count
-    from core.pruning import prune as cut
-    from core.scoring import find_score
+    from core.pruning import Join, keep_count, parse_filter
+    from core.scoring import SCORES, find_score, measure_psnr
 
+    filters = tuple(parse_filter(text) for text in where or ())
+    rules = _presets(presets or ())
     targets = sum(target is not None for target in (keep, count, megabytes))
-    if targets != 1:
-        problem = "A target is needed." if targets == 0 else f"{targets} targets are given."
-        raise UserError(problem, "Give exactly one of --keep, --count and --mb.")
-    needs_views = bool(find_score(name).needs)
+    if targets > 1 or not (targets or filters or rules):
+        raise UserError(
+            f"{targets} targets are given." if targets else "Nothing says what goes.",
+            "Give exactly one of --keep, --count and --mb, or filters by --where or --preset.",
+        )
+    if join not in list(Join):
+        raise UserError(f"Parts cannot be joined by {join!r}.", "Give --join and, or --join or.")
+    find_score(name)
     started = time.perf_counter()
     loaded = load_scene(scene)
-    kept = keep_count(loaded.scene, fraction=keep, count=count, megabytes=megabytes)
-    cameras = _cameras(loaded.scene, _views(data), views) if needs_views else ()
-    worth = _scores(loaded.scene, cameras, [name])[name]
-    pruned = cut(loaded.scene, worth, kept)
+    document = Document(loaded.scene)
+    _check_names(loaded.scene, filters)
+    kept = None
+    if targets:
+        kept = keep_count(loaded.scene, fraction=keep, count=count, megabytes=megabytes)
+    decides = kept is not None or any(rule.needs_score for rule in rules.values())
+    names = {entry.name for entry in filters if entry.name in SCORES}
+    if decides:
+        names.add(name)
+    swept = any(SCORES[one].needs for one in names)
+    cameras = _cameras(loaded.scene, _views(data), views) if swept else ()
+    document.add_scores(_scores(loaded.scene, cameras, sorted(names)))
+    removed, takes = _removed(document, kept, name, filters, rules, Join(join))
+    pruned = loaded.scene.select(~removed)
+    if len(pruned) == 0:
+        raise UserError("Nothing would be left.", "Let the filters take less.")
     save_scene(pruned, output)
-    _report(
+    psnr = run_steps(measure_psnr(loaded.scene, cameras, removed)) if cameras else math.inf
+    report(
         {
             "output": str(output),
             "count_before": len(loaded.scene),
             "count_after": len(pruned),
             "bytes_before": loaded.file_bytes,
             "bytes_after": output.stat().st_size,
-            "score": name,
+            "takes": takes,
+            "join": join if len(takes) > 1 else None,
+            "score": name if decides else None,
             "views": len(cameras),
+            "psnr_against_unpruned": round(psnr, 2) if math.isfinite(psnr) else None,
             "repairs": list(loaded.repairs),
             "seconds": round(time.perf_counter() - started, 2),
         },
@@ -268,7 +327,7 @@ def convert(
 
     loaded = load_scene(source)
     save_scene(loaded.scene, output)
-    _report(
+    report(
         {
             "output": str(output),
             "count": len(loaded.scene),
@@ -285,53 +344,89 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         app(args=None if arguments is None else list(arguments), standalone_mode=False)
     except UserError as error:
-        return _fail(str(error))
+        return fail(str(error))
     except typer.TyperException as error:
-        return _fail(" ".join(error.format_message().split()) + " See --help.")
+        return fail(" ".join(error.format_message().split()) + " See --help.")
     except typer.Exit as stop:
         return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        return _fail("Cancelled.")
+        return fail("Cancelled.")
     return 0
 
 
-def _fail(message: str) -> int:
-    sys.stderr.write(f"splatscope: {message}\n")
-    return 2
+def _statistics(scene: "GaussianScene") -> dict[str, dict[str, float | None]]:
+    """Per property and column, of the finite values; None where there are none."""
+    from core.properties import property_names, property_values
+    from core.statistics import Distribution
+
+    everything = np.ones(len(scene), np.bool_)
+    table: dict[str, dict[str, float | None]] = {}
+    for name in property_names(scene):
+        values = Distribution.of(property_values(scene, name), everything)
+        table[name] = dict.fromkeys(STATISTICS)
+        if len(values):
+            with np.errstate(over="ignore"):
+                mean = values.mean
+            median, p95 = values.quantile(0.5), values.quantile(0.95)
+            row = (values.minimum, mean, median, p95, values.maximum)
+            table[name] = {
+                key: value if math.isfinite(value) else None
+                for key, value in zip(STATISTICS, row, strict=True)
+            }
+        table[name]["left_out"] = values.left_out
+    return table
 
 
-def _report(values: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps(values))
-        return
-    width = max(map(len, values))
-    for key, value in values.items():
-        if value not in (None, []):
-            text = f"{value:,}" if isinstance(value, int) else str(value)
-            typer.echo(f"{key.replace('_', ' '):<{width}}  {text}")
+def _check_names(scene: "GaussianScene", filters: "Sequence[Filter]") -> None:
+    from core.properties import property_names
+    from core.scoring import SCORES
 
-
-def _run(steps: Steps[R]) -> R:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with ProgressBar(
-        *columns, console=stderr, transient=True, disable=not stderr.is_terminal
-    ) as bar:
-        task = bar.add_task("", total=None)
-
-        def show(progress: Progress) -> None:
-            bar.update(
-                task,
-                completed=progress.done,
-                total=progress.total,
-                description=progress.message,
+    known = property_names(scene)
+    known += [name for name in SCORES if name not in known]
+    for entry in filters:
+        if entry.name not in known:
+            raise UserError(
+                f"There is nothing named {entry.name!r} to filter by.",
+                f"Choose from {', '.join(known)}.",
             )
 
-        return drain(steps, show)
+
+def _presets(names: Sequence[str]) -> "dict[str, Preset]":
+    from core.pruning import PRESETS
+
+    for name in names:
+        if name not in PRESETS:
+            raise UserError(f"There is no preset named {name!r}.", f"Choose from {PRESET_NAMES}.")
+    return {name: PRESETS[name] for name in names}
+
+
+def _removed(
+    document: "Document",
+    kept: int | None,
+    score: str,
+    filters: "tuple[Filter, ...]",
+    rules: "dict[str, Preset]",
+    join: "Join",
+) -> "tuple[Tensor, dict[str, int]]":
+    """What goes, bool ``(N,)``, and what each part takes by itself."""
+    from core.pruning import Cut, cut_mask, filter_text
+
+    def mask(cut: Cut) -> "Tensor":
+        return cut_mask(cut, document.scores.get(score), document.alive, document.values)
+
+    parts = {} if kept is None else {f"{score}, all but {kept:,}": Cut(kept)}
+    parts.update({filter_text(entry): Cut(None, (entry,)) for entry in filters})
+    for name, rule in rules.items():
+        made = rule.make(document.values, document.alive, score)
+        if not made:
+            raise UserError(
+                f"No Gaussian has a value for the preset {name!r} to go by.",
+                f"Leave out --preset {name}.",
+            )
+        parts[f"{name} ({', '.join(map(filter_text, made))})"] = Cut(None, made)
+        filters += made
+    takes = {part: int(mask(cut).sum()) for part, cut in parts.items()}
+    return mask(Cut(kept, filters, join)), takes
 
 
 def _views(data: Path | None) -> tuple[View, ...]:
@@ -342,7 +437,7 @@ def _views(data: Path | None) -> tuple[View, ...]:
     if data is None:
         return ()
     if any(data.name.lower().endswith(suffix) for known in FORMATS for suffix in known.suffixes):
-        return tuple(View(camera) for camera in _run(rig_steps(load_scene(data).scene)))
+        return tuple(View(camera) for camera in run_steps(rig_steps(load_scene(data).scene)))
     return load_dataset(data).views
 
 
@@ -365,7 +460,7 @@ def _cameras(
 
     if dataset and count is None and split is None:
         return tuple(view.camera for view in dataset)
-    return _run(scoring_cameras(scene, dataset, count))
+    return run_steps(scoring_cameras(scene, dataset, count))
 
 
 def _scores(
@@ -373,7 +468,7 @@ def _scores(
 ) -> "dict[str, Worth]":
     from core.scoring import score as compute
 
-    return _run(compute(scene, cameras, names))
+    return run_steps(compute(scene, cameras, names))
 
 
 def _fit(camera: Camera, size: tuple[int, int]) -> Camera:

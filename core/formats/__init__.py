@@ -1,6 +1,7 @@
 """Scene files: one module per format, opened by content and written atomically."""
 
+from core.formats.find import find_scene
 from core.formats.format import Format, Loaded
 from core.formats.registry import FORMATS, load_scene, save_scene
 
-__all__ = ["FORMATS", "Format", "Loaded", "load_scene", "save_scene"]
+__all__ = ["FORMATS", "Format", "Loaded", "find_scene", "load_scene", "save_scene"]

@@ -2,15 +2,21 @@
 
 from core.pruning.cut import Cut, Filter, Join, Relation, cut_mask
 from core.pruning.keep import count_in_megabytes, keep_count, keep_mask, prune
+from core.pruning.presets import PRESETS, Preset
+from core.pruning.wording import filter_text, parse_filter
 
 __all__ = [
+    "PRESETS",
     "Cut",
     "Filter",
     "Join",
+    "Preset",
     "Relation",
     "count_in_megabytes",
     "cut_mask",
+    "filter_text",
     "keep_count",
     "keep_mask",
+    "parse_filter",
     "prune",
 ]

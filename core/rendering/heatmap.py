@@ -1,16 +1,98 @@
-"""Colours for what is not a colour: scores and depth."""
+"""Colours for what is not a colour: scores, depth and error."""
 
+from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 
 import numpy as np
 import torch
 from cmap import Colormap
+from numpy.typing import NDArray
 from torch import Tensor
 
-from core.scoring.worth import Worth
+from core.scoring.ranking import Ranking
+from core.scoring.worth import ORDINARY, UNSEEN, Worth
 
 UNSEEN_COLOR = (0.25, 0.25, 0.28)
 SEEN_ALPHA = 0.05
+ROBUST = (0.005, 0.995)
+"""Shares of the values at the ends of the colours, where these are by value and not chosen."""
+
+
+class HeatScale(StrEnum):
+    """What the colours of a heatmap are even in."""
+
+    PERCENTILE = "percentile"
+    LINEAR = "linear"
+    LOG = "log"
+
+
+@dataclass(frozen=True, slots=True)
+class HeatRange:
+    """What stands at the ends of a colour map: shares 0 to 1 for percentiles, values else."""
+
+    scale: HeatScale
+    low: float = 0.0
+    high: float = 1.0
+
+    def places(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Place on the colour map of shares or values, 0 to 1; what lies outside is clamped."""
+        low, high = self.low, self.high
+        if self.scale == HeatScale.LOG:
+            low, high = np.log10(low), np.log10(high)
+            with np.errstate(divide="ignore"):
+                values = np.log10(np.maximum(values, 0))
+        if not high > low:
+            return (values >= low).astype(np.float64)
+        clamped: NDArray[np.float64] = ((np.clip(values, low, high) - low) / (high - low)).clip(
+            0, 1
+        )
+        return clamped
+
+    def at(self, place: float) -> float:
+        """What stands at a place of the colour map, the reverse of :meth:`places`."""
+        if self.scale == HeatScale.LOG:
+            return float(self.low * (self.high / self.low) ** place)
+        return self.low + place * (self.high - self.low)
+
+
+def percentile_range(low: float | None = None, high: float | None = None) -> HeatRange:
+    """Colours even in percentiles, between two shares 0 to 1; None is the end of the data."""
+    return HeatRange(
+        HeatScale.PERCENTILE,
+        0.0 if low is None else min(max(low, 0.0), 1.0),
+        1.0 if high is None else min(max(high, 0.0), 1.0),
+    )
+
+
+def value_range(
+    ranking: Ranking,
+    low: float | None = None,
+    high: float | None = None,
+    log: bool | None = None,
+) -> HeatRange:
+    """Colours even in values or their logarithms, between two values; None is the data's own end.
+
+    Parameters
+    ----------
+    ranking
+        The living Gaussians; their own ends leave half a percent of the values out on each side.
+    low, high
+        Ends of the colours.
+    log
+        Whether to use logarithms; None uses them where the values span decades. They are not used
+        where a chosen end is not positive.
+    """
+    wanted = ranking.spans_decades if log is None else log
+    positive = len(ranking.finite) > ranking.not_positive
+    log = wanted and positive and all(end is None or end > 0 for end in (low, high))
+    finite = ranking.finite[ranking.not_positive :] if log else ranking.finite
+    own = np.quantile(finite, ROBUST) if len(finite) else np.array([0.0, 1.0])
+    return HeatRange(
+        HeatScale.LOG if log else HeatScale.LINEAR,
+        float(own[0]) if low is None else low,
+        float(own[1]) if high is None else high,
+    )
 
 
 @cache
@@ -20,17 +102,41 @@ def colormap_table(name: str = "viridis") -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(table))
 
 
+def heat_colors(
+    worth: Worth, alive: Tensor, limits: HeatRange, colormap: str = "viridis"
+) -> Tensor:
+    """Colour of each Gaussian by its place on a range, float32 ``(N, 3)``.
+
+    Percentiles count the Gaussians where bool ``alive`` ``(N,)`` is true, in the order of their
+    worth. Unseen Gaussians are grey; those without a score of their own, being seen without
+    parallax, have the lowest colour of a range by value.
+    """
+    if limits.scale == HeatScale.PERCENTILE:
+        order = worth.order[alive[worth.order]].numpy()
+        shares = np.zeros(len(worth))
+        shares[order] = np.linspace(0, 1, len(order)) if len(order) > 1 else 1.0
+        places = limits.places(shares)
+    else:
+        places = limits.places(worth.values.numpy())
+        places[worth.classes.numpy() < ORDINARY] = 0
+    colors = colormap_table(colormap)[torch.from_numpy(np.rint(places * 255).astype(np.int64))]
+    colors[worth.classes == UNSEEN] = torch.tensor(UNSEEN_COLOR)
+    return colors
+
+
 def score_colors(worth: Worth, alive: Tensor | None = None, colormap: str = "viridis") -> Tensor:
     """Colour of each Gaussian by its percentile among the living ones, float32 ``(N, 3)``.
 
     Percentiles make every score legible whatever its distribution; unseen Gaussians are grey.
     """
-    order = worth.order if alive is None else worth.order[alive[worth.order]]
-    percentile = torch.zeros(len(worth.order))
-    percentile[order] = torch.linspace(0, 1, len(order)) if len(order) > 1 else 1.0
-    colors = colormap_table(colormap)[(percentile * 255).round().long()]
-    colors[worth.classes == 0] = torch.tensor(UNSEEN_COLOR)
-    return colors
+    living = torch.ones(len(worth), dtype=torch.bool) if alive is None else alive
+    return heat_colors(worth, living, percentile_range(), colormap)
+
+
+def level_picture(levels: Tensor, low: float, high: float, colormap: str) -> Tensor:
+    """Colours of numbers ``(H, W)`` between two ends, ``(H, W, 3)``; outside is clamped."""
+    places = ((levels - low) / max(high - low, 1e-9)).clamp(0, 1)
+    return colormap_table(colormap).to(levels.device)[(places * 255).long()]
 
 
 def depth_range(depth: Tensor, alpha: Tensor) -> tuple[float, float] | None:
@@ -61,7 +167,4 @@ def depth_picture(
     """
     if limits is None:
         return torch.zeros(*depth.shape, 3, device=depth.device)
-    near, far = limits
-    scaled = ((depth - near) / max(far - near, 1e-9)).clamp(0, 1)
-    colors = colormap_table(colormap).to(depth.device)[(scaled * 255).long()]
-    return colors * alpha[..., None]
+    return level_picture(depth, *limits, colormap) * alpha[..., None]

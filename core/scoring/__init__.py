@@ -1,6 +1,7 @@
 """One sweep over the views, per-Gaussian columns, named scores."""
 
 from core.scoring.contributions import Contributions
+from core.scoring.damage import measure_psnr, predicted_psnr, worth_curve
 from core.scoring.scores import DEFAULT_SCORE, SCORES, Score, find_score, score
 from core.scoring.sweeping import sweep
 from core.scoring.worth import ORDINARY, SINGULAR, UNSEEN, Worth
@@ -15,6 +16,9 @@ __all__ = [
     "Score",
     "Worth",
     "find_score",
+    "measure_psnr",
+    "predicted_psnr",
     "score",
     "sweep",
+    "worth_curve",
 ]

@@ -1,7 +1,7 @@
 """Named scores: small functions from the columns of one sweep to one number per Gaussian."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -222,7 +222,12 @@ def score(
             color_term=any(one.color_term for one in chosen.values()),
             background=background,
         )
-    return {name: one.compute(scene, contributions) for name, one in chosen.items()}
+    worths = {name: one.compute(scene, contributions) for name, one in chosen.items()}
+    pixels = sum(camera.width * camera.height for camera in cameras)
+    return {
+        name: replace(worth, pixels=pixels) if chosen[name].needs else worth
+        for name, worth in worths.items()
+    }
 
 
 def find_score(name: str) -> Score:

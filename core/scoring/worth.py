@@ -26,6 +26,8 @@ class Worth:
         no classes put everything in 2.
     precedence
         float64 ``(N,)``, sorts before ``values`` within a class; None if there is no need.
+    pixels
+        Number of pixels of all the views swept; None if no views were.
 
     Raises
     ------
@@ -37,6 +39,7 @@ class Worth:
     values: Tensor
     classes: Tensor
     precedence: Tensor | None = None
+    pixels: int | None = None
 
     def __post_init__(self) -> None:
         count = len(self.values)

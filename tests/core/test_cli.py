@@ -1,14 +1,18 @@
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from core import cli
 from core.formats import load_scene, save_scene
+from core.properties import property_names
+from core.pruning import PRESETS
 from core.scoring import DEFAULT_SCORE, SCORES
 from tests.blobs import blob_scene
 
@@ -73,6 +77,82 @@ def test_prune_by_a_score_without_views_renders_none(
     assert kept.min() >= np.quantile(full.numpy(), 0.89)
 
 
+def test_filters_and_presets_say_what_each_takes(
+    capsys: pytest.CaptureFixture[str], scene_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.ply"
+    scene = load_scene(scene_file).scene
+    faint = scene.opacities() < 0.3
+    long = scene.log_scales.amax(1).double().exp() > 0.08
+    parts = ("--where", "opacity<0.3", "--where", "largest>0.08")
+    either = run_json(capsys, "prune", scene_file, "-o", out, *parts)
+    assert either["takes"] == {
+        "opacity < 0.3": int(faint.sum()),
+        "largest > 0.08": int(long.sum()),
+    }
+    assert either["count_after"] == int((~(faint | long)).sum()) == len(load_scene(out).scene)
+    assert (either["join"], either["score"], either["views"]) == ("or", None, 0)
+    assert either["psnr_against_unpruned"] is None
+    both = run_json(capsys, "prune", scene_file, "-o", out, *parts, "--join", "and")
+    assert both["count_after"] == int((~(faint & long)).sum())
+    rule = run_json(capsys, "prune", scene_file, "-o", out, "--preset", "transparent")
+    transparent = int((scene.opacities() < 0.05).sum())
+    assert rule["takes"] == {"transparent (opacity < 0.05)": transparent}
+    assert rule["count_after"] == 300 - transparent < 300
+
+
+def test_filters_combine_with_a_target_and_scores(
+    capsys: pytest.CaptureFixture[str], scene_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.ply"
+    half = ("--keep", "0.5", "--score", "opacity")
+    narrowed = ("--where", "x>0", "--join", "and")
+    report = run_json(capsys, "prune", scene_file, "-o", out, *half, *narrowed)
+    scene = load_scene(scene_file).scene
+    opacities = scene.opacities()
+    gone = (opacities < opacities.median()) | (opacities == opacities.median())
+    assert report["takes"]["opacity, all but 150"] == int(gone.sum()) == 150
+    assert report["count_after"] == 300 - int((gone & (scene.means[:, 0] > 0)).sum())
+    swept = ("--where", "max-weight<0.02", "--preset", "low-worth", "--views", "4")
+    report = run_json(capsys, "prune", scene_file, "-o", out, *swept)
+    assert report["views"] == 4
+    assert report["score"] == "removal-error"
+    (low,) = [part for part in report["takes"] if part.startswith("low-worth (removal-error < ")]
+    assert report["takes"][low] == 60
+    assert 0 < report["takes"]["max-weight < 0.02"] < 300
+    less = run_json(capsys, "prune", scene_file, "-o", out, "--keep", "0.99", "--views", "4")
+    assert 15 < report["psnr_against_unpruned"] < less["psnr_against_unpruned"] < 120
+    code, text, _ = run(capsys, "prune", scene_file, "-o", out, *swept)
+    assert code == 0
+    assert "60  low-worth (removal-error < " in text
+
+
+def test_statistics(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = tmp_path / "columns.ply"
+    odd = torch.tensor([1.0, 2.0, 4.0, math.nan] * 25)
+    empty = torch.full((100,), math.inf)
+    save_scene(blob_scene(100).with_columns({"odd": odd, "empty": empty}), path)
+    stats = run_json(capsys, "info", path, "--stats")["stats"]
+    scene = load_scene(path).scene
+    assert list(stats) == property_names(scene)
+    opacities = scene.opacities().double().numpy()
+    assert stats["opacity"]["mean"] == pytest.approx(opacities.mean())
+    assert stats["opacity"]["p95"] == pytest.approx(np.quantile(opacities, 0.95))
+    expected = {"min": 1, "mean": 7 / 3, "median": 2, "p95": 4, "max": 4, "left_out": 25}
+    assert stats["odd"] == pytest.approx(expected)
+    assert stats["empty"] == {
+        **dict.fromkeys(("min", "mean", "median", "p95", "max")),
+        "left_out": 100,
+    }
+    assert "stats" not in run_json(capsys, "info", path)
+    code, text, _ = run(capsys, "info", path, "--stats")
+    assert code == 0
+    rows = {line.split()[0]: line.split()[1:] for line in text.splitlines() if line.strip()}
+    assert rows["odd"] == ["1", "2.333", "2", "4", "4"]
+    assert rows["empty"] == ["-"] * 5
+    assert rows["min"] == ["mean", "median", "p95", "max"]
+
+
 def test_score_writes_named_arrays(
     capsys: pytest.CaptureFixture[str], scene_file: Path, tmp_path: Path
 ) -> None:
@@ -117,6 +197,11 @@ def test_convert_round_trip(
         (("prune", "SCENE", "-o", "out.ply", "--keep", "0.5", "--count", "3"), "exactly one"),
         (("prune", "SCENE", "-o", "out.ply", "--keep", "1.5"), "1"),
         (("prune", "SCENE", "-o", "out.ply", "--keep", "0.5", "--score", "nope"), "removal-error"),
+        (("prune", "SCENE", "-o", "out.ply", "--where", "opacity=1"), "opacity<0.05"),
+        (("prune", "SCENE", "-o", "out.ply", "--where", "nope<1"), "largest"),
+        (("prune", "SCENE", "-o", "out.ply", "--where", "opacity>-1"), "take less"),
+        (("prune", "SCENE", "-o", "out.ply", "--preset", "nope"), "low-worth"),
+        (("prune", "SCENE", "-o", "out.ply", "--keep", "0.5", "--join", "xor"), "--join and"),
         (("render", "SCENE", "-o", "out.gif"), ".png"),
         (("render", "SCENE", "-o", "out.png", "--size", "big"), "1280x720"),
         (("render", "SCENE", "-o", "out.png", "--views", "3", "--view", "7"), "0 to 2"),
@@ -158,7 +243,8 @@ def test_runs_as_a_module_without_the_window(scene_file: Path) -> None:
     assert json.loads(done.stdout)["count"] == 300
 
 
-def test_help_lists_every_score() -> None:
+def test_help_lists_every_score_and_preset() -> None:
+    assert cli.PRESET_NAMES.split(", ") == list(PRESETS)
     assert set(cli.SCORE_NAMES.split(", ")) == set(SCORES)
     assert cli.DEFAULT_SCORE == DEFAULT_SCORE
 
