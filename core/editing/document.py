@@ -217,7 +217,7 @@ class Document:
 
     def delete_selected(self) -> None:
         """Delete the selected Gaussians, as one edit."""
-        self._flip("Delete Selected", State.DELETED | State.SELECTED, self.selected.numpy())
+        self._flip("Delete selected", State.DELETED | State.SELECTED, self.selected.numpy())
 
     def select(self, mask: Tensor, op: SelectOp = SelectOp.SET, name: str = "Select") -> None:
         """Select visible Gaussians by a bool mask ``(N,)``; one edit, if that changes anything."""
@@ -225,23 +225,31 @@ class Document:
         after = _COMBINED[op](before, (self.visible & mask).numpy())
         self._flip(name, State.SELECTED, before ^ after)
 
+    def select_all(self) -> None:
+        """Select all visible Gaussians, as one edit."""
+        self.select(self.visible, name="Select all")
+
+    def select_none(self) -> None:
+        """Select no Gaussians, as one edit."""
+        self.select(torch.zeros_like(self.visible), name="Select none")
+
     def invert_selection(self) -> None:
         """Select the visible Gaussians that are not, and no others."""
-        self._flip("Invert Selection", State.SELECTED, self.visible.numpy())
+        self._flip("Invert selection", State.SELECTED, self.visible.numpy())
 
     def hide_selected(self) -> None:
         """Hide the selected Gaussians and select none, as one edit."""
-        self._flip("Hide Selected", State.HIDDEN | State.SELECTED, self.selected.numpy())
+        self._flip("Hide selected", State.HIDDEN | State.SELECTED, self.selected.numpy())
 
     def isolate_selected(self) -> None:
         """Hide all but the selected Gaussians, as one edit."""
         if self.selected_count:
             others = (self.visible & ~self.selected).numpy()
-            self._flip("Isolate Selected", State.HIDDEN, others)
+            self._flip("Hide all but selected", State.HIDDEN, others)
 
     def unhide(self) -> None:
         """Show all hidden Gaussians, as one edit."""
-        self._flip("Show All", State.HIDDEN, self.hidden.numpy())
+        self._flip("Show all", State.HIDDEN, self.hidden.numpy())
 
     def go_to(self, position: int) -> None:
         """Undo or redo until ``position`` edits are done, see :attr:`History.position`."""

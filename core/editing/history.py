@@ -16,7 +16,7 @@ class Target(Protocol):
     state: NDArray[np.uint8]
 
     def touch_state(self) -> None:
-        """Announce that ``state`` changed."""
+        """Announce that ``state`` changed; called once after one or more edits."""
 
 
 class Edit(Protocol):
@@ -25,6 +25,10 @@ class Edit(Protocol):
     @property
     def name(self) -> str:
         """What a person calls it, for the menu and the history list."""
+
+    @property
+    def count(self) -> int:
+        """Number of Gaussians that it changes."""
 
     @property
     def nbytes(self) -> int:
@@ -62,8 +66,8 @@ class FlipState:
     def do(self, target: Target) -> None:
         """Apply it."""
         flips = np.unpackbits(self.bits, count=target.state.size)
-        target.state = target.state ^ (flips * np.uint8(self.flag))
-        target.touch_state()
+        flips *= np.uint8(self.flag)
+        target.state = np.bitwise_xor(target.state, flips, out=flips)
 
     undo = do
 
@@ -82,29 +86,36 @@ class History:
         self._max_bytes = max_bytes
         self._edits: list[Edit] = []
         self._cursor = 0
+        self._forgotten = 0
 
     def push(self, edit: Edit) -> None:
         """Do an edit and remember it; whatever was undone before is forgotten."""
         edit.do(self._target)
         self._edits = [*self._edits[: self._cursor], edit]
         self._cursor += 1
-        while len(self._edits) > 1 and (
-            len(self._edits) > self._max_edits or self.nbytes > self._max_bytes
-        ):
-            del self._edits[0]
-            self._cursor -= 1
+        self._forget()
+        self._target.touch_state()
 
     def undo(self) -> None:
         """Take the last edit back; nothing happens where there is none."""
-        if self._cursor > 0:
-            self._edits[self._cursor - 1].undo(self._target)
-            self._cursor -= 1
+        self.go_to(self._cursor - 1)
 
     def redo(self) -> None:
         """Do the last undone edit again; nothing happens where there is none."""
-        if self._cursor < len(self._edits):
+        self.go_to(self._cursor + 1)
+
+    def go_to(self, position: int) -> None:
+        """Undo or redo until ``position`` edits are done; the change is announced once."""
+        position = min(max(position, 0), len(self._edits))
+        if position == self._cursor:
+            return
+        while self._cursor > position:
+            self._edits[self._cursor - 1].undo(self._target)
+            self._cursor -= 1
+        while self._cursor < position:
             self._edits[self._cursor].do(self._target)
             self._cursor += 1
+        self._target.touch_state()
 
     @property
     def undo_name(self) -> str | None:
@@ -122,6 +133,16 @@ class History:
         return sum(edit.nbytes for edit in self._edits)
 
     @property
+    def max_bytes(self) -> int:
+        """Memory that all edits may hold; a smaller figure forgets edits at once."""
+        return self._max_bytes
+
+    @max_bytes.setter
+    def max_bytes(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._forget()
+
+    @property
     def edits(self) -> tuple[Edit, ...]:
         """All remembered edits, the oldest first; those from :attr:`position` on are undone."""
         return tuple(self._edits)
@@ -131,10 +152,19 @@ class History:
         """How many of :attr:`edits` are done."""
         return self._cursor
 
-    def go_to(self, position: int) -> None:
-        """Undo or redo until ``position`` edits are done."""
-        position = min(max(position, 0), len(self._edits))
-        while self._cursor > position:
-            self.undo()
-        while self._cursor < position:
-            self.redo()
+    @property
+    def forgotten(self) -> int:
+        """How many edits were done before the oldest remembered one."""
+        return self._forgotten
+
+    def _forget(self) -> None:
+        """Drop the oldest edits beyond the budgets; where all are undone, the last ones."""
+        while len(self._edits) > 1 and (
+            len(self._edits) > self._max_edits or self.nbytes > self._max_bytes
+        ):
+            if self._cursor == 0:
+                del self._edits[-1]
+            else:
+                del self._edits[0]
+                self._cursor -= 1
+                self._forgotten += 1
