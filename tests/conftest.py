@@ -25,14 +25,15 @@ def data_dir() -> Path:
 
 @pytest.fixture
 def context() -> Iterator["moderngl.Context"]:
-    """An OpenGL context without a window."""
+    """An OpenGL context without a window; none of Qt's can be current as long as this one is."""
     import moderngl
 
     try:
         context = moderngl.create_context(standalone=True, backend="egl", require=330)
     except Exception as error:
         pytest.skip(f"no OpenGL 3.3 through EGL: {error}")
-    yield context
+    with context:
+        yield context
     context.release()
 
 

@@ -44,13 +44,14 @@ def open_window(scene: Path | None, data: Path | None, tour: Path | None = None)
     """Show the window until it is closed; with ``tour``, drive it and leave pictures there."""
     from viewer.garbage import GarbageCollector
     from viewer.main_window import MainWindow
+    from viewer.preferences import load
     from viewer.session import Session
     from viewer.theme import apply_theme
 
     _require_display()
     sys.setswitchinterval(0.0005)
     application = create_application()
-    apply_theme(application)
+    apply_theme(application, load().theme)
     session = Session()
     window = MainWindow(session)
     collector = GarbageCollector()
@@ -123,6 +124,7 @@ def _require_display() -> None:
 
 
 def _warm_up() -> None:
-    from core.rendering import warm_up
+    from core import metrics, rendering
 
-    warm_up()
+    rendering.warm_up()
+    metrics.warm_up()

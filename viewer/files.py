@@ -1,18 +1,21 @@
 """Opening, attaching, exporting and taking pictures: the dialogs around the session's files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from importlib.resources import files as package_files
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QFileSystemWatcher, QObject, QSize, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from core.formats import FORMATS, Format
+from core.errors import UserError
+from core.formats import FORMATS, Format, find_scene
 from core.jobs import JobState
 from viewer.layout import settings
 from viewer.session import Session
+from viewer.viewport.viewport import Viewport
+from viewer.widgets.screenshot_dialog import ScreenshotDialog
 
 Then = Callable[[], object]
 
@@ -28,10 +31,16 @@ class Answer(Enum):
 class FileCommands(QObject):
     """What the File menu does. Dialogs are for decisions only; results come as messages."""
 
-    def __init__(self, window: QWidget, session: Session, picture: Callable[[], QImage]) -> None:
+    def __init__(self, window: QWidget, session: Session, viewport: Viewport) -> None:
         super().__init__(window)
-        self._window, self._session, self._picture = window, session, picture
+        self._window, self._session, self._viewport = window, session, viewport
+        self.asks_before_discarding = True
         self._then: Then | None = None
+        self._watched = False
+        self._watcher = QFileSystemWatcher(self)
+        self._watcher.fileChanged.connect(self._check_file)
+        session.document_replaced.connect(self._watch)
+        session.exported.connect(self._stop_watching)
         session.history_changed.connect(self._go_on)
         session.runner.changed.connect(self._give_up)
 
@@ -49,6 +58,23 @@ class FileCommands(QObject):
         dialog.setOption(QFileDialog.Option.ShowDirsOnly, True)
         dialog.fileSelected.connect(lambda name: self._session.open_dataset(Path(name)))
         dialog.open()
+
+    def ask_scene_with_photos(self) -> None:
+        """Let a person choose a folder that holds a scene and its photos, and open both."""
+        dialog = self._dialog("Open a Scene with Its Photos", [])
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly, True)
+        dialog.fileSelected.connect(lambda name: self.open_folder(Path(name)))
+        dialog.open()
+
+    def open_folder(self, folder: Path) -> None:
+        """Open the scene in a folder, with the photos and cameras there."""
+        try:
+            scene = find_scene(folder)
+        except UserError as error:
+            self._session.notified.emit("error", str(error))
+        else:
+            self.guard(lambda: self._session.open(scene, folder))
 
     def ask_export(self, then: Then | None = None) -> None:
         """Let a person choose where to export to; ``then`` runs once that is done."""
@@ -69,22 +95,54 @@ class FileCommands(QObject):
         dialog.open()
 
     def ask_screenshot(self) -> None:
-        """Let a person choose where to save the viewport's picture as it is now."""
-        picture = self._picture()
+        """Let a person choose the size of a picture of the viewport, and where to save it."""
+        camera = self._viewport.camera()
+        dialog = ScreenshotDialog(QSize(camera.width, camera.height), self._window)
+        dialog.chosen.connect(self._ask_picture_file)
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
+    def _ask_picture_file(self, size: QSize) -> None:
         path = None if self._session.document is None else self._session.document.path
         dialog = self._dialog("Save Screenshot", ["PNG image (*.png)", "JPEG image (*.jpg)"])
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix("png")
         dialog.selectFile(f"{path.stem if path else 'scene'}.png")
-        dialog.fileSelected.connect(lambda name: self._save_picture(picture, Path(name)))
+        dialog.fileSelected.connect(lambda name: self.save_screenshot(size, Path(name)))
         dialog.open()
+
+    def save_screenshot(self, size: QSize, path: Path) -> None:
+        """Draw the present view anew at a size in pixels, and save it."""
+        try:
+            self._viewport.render_picture(
+                size.width(), size.height(), lambda image: self._save_picture(image, path)
+            )
+        except UserError as error:
+            self._session.notified.emit("error", str(error))
 
     def open(self, path: Path) -> None:
         """Open what was chosen, dropped or named; asks first where a changed scene would go."""
-        if path.is_dir() or path.suffix == ".json":
+        if path.is_dir() and self._session.document is None:
+            self.open_folder(path)
+        elif _is_dataset(path):
             self._session.open_any(path)
         else:
             self.guard(lambda: self._session.open_any(path))
+
+    def open_dropped(self, paths: Sequence[Path]) -> None:
+        """Open files dropped together: a scene and its photos and cameras, or the first of many."""
+        scenes = [path for path in paths if not _is_dataset(path)]
+        datasets = [path for path in paths if _is_dataset(path)]
+        used = (scenes[:1] + datasets[:1]) if scenes else datasets[:1]
+        if len(used) < len(paths):
+            names = " and ".join(path.name for path in used)
+            self._session.notified.emit(
+                "warning", f"One scene at a time: opening {names} of {len(paths)} dropped files."
+            )
+        if scenes and datasets:
+            self.guard(lambda: self._session.open(scenes[0], datasets[0]))
+        elif used:
+            self.open(used[0])
 
     def open_demo(self) -> None:
         """Open the scene that comes along, with its cameras."""
@@ -102,14 +160,16 @@ class FileCommands(QObject):
     def unsaved_answer(self) -> Answer:
         """Ask what to do with changes that are not exported; PROCEED where there are none."""
         document = self._session.document
-        unchanged = document is None or document.alive_count == len(document.scene)
-        if document is None or unchanged or not document.modified:
+        if not self.asks_before_discarding:
+            return Answer.PROCEED
+        if document is None or not (document.modified or self._file_lost):
             return Answer.PROCEED
         box = QMessageBox(self._window)
         box.setIcon(QMessageBox.Icon.Warning)
         box.setWindowTitle("Changes are not exported")
         name = document.path.name if document.path else "The scene"
-        box.setText(f"{name} has changes that are not exported.")
+        lost = "is no longer on disk" if self._file_lost else "has changes that are not exported"
+        box.setText(f"{name} {lost}.")
         box.setInformativeText("They are lost if you go on without exporting.")
         buttons = QMessageBox.StandardButton
         box.setStandardButtons(buttons.Save | buttons.Discard | buttons.Cancel)
@@ -129,6 +189,38 @@ class FileCommands(QObject):
         dialog.fileSelected.connect(_remember_folder)
         dialog.finished.connect(dialog.deleteLater)
         return dialog
+
+    @property
+    def _file_lost(self) -> bool:
+        document = self._session.document
+        path = None if document is None else document.path
+        return path is not None and bool(self._watched) and not path.exists()
+
+    @Slot()
+    def _watch(self) -> None:
+        if self._watcher.files():
+            self._watcher.removePaths(self._watcher.files())
+        document = self._session.document
+        self._watched = document is not None and document.path is not None
+        if document is not None and document.path is not None:
+            self._watcher.addPath(str(document.path))
+
+    @Slot()
+    def _stop_watching(self) -> None:
+        self._watched = False
+        if self._watcher.files():
+            self._watcher.removePaths(self._watcher.files())
+
+    @Slot(str)
+    def _check_file(self, name: str) -> None:
+        if Path(name).exists():
+            self._watcher.addPath(name)
+        else:
+            self._session.notified.emit(
+                "warning",
+                f"{Path(name).name} was removed from disk. The scene stays open: "
+                "export it to keep it.",
+            )
 
     def _save_picture(self, picture: QImage, path: Path) -> None:
         if picture.save(str(path)):
@@ -154,6 +246,10 @@ class FileCommands(QObject):
     @Slot()
     def _forget(self) -> None:
         self._then = None
+
+
+def _is_dataset(path: Path) -> bool:
+    return path.is_dir() or path.suffix == ".json"
 
 
 def _remember_folder(name: str) -> None:

@@ -1,13 +1,42 @@
-"""The docks of the window, their first places, and what is remembered between runs."""
+"""The docks of the window, its workspaces, and what is remembered between runs."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 MAX_RECENT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Which panels one kind of work needs: those shown, and of those the ones in front."""
+
+    shown: frozenset[str]
+    front: tuple[str, ...]
+
+
+WORKSPACES = {
+    "inspect": Workspace(
+        frozenset(
+            {"scene", "cameras", "sensitivity", "prune"}
+            | {"histogram", "scatter", "jobs", "history", "messages"}
+        ),
+        ("sensitivity", "histogram"),
+    ),
+    "prune": Workspace(
+        frozenset({"scene", "sensitivity", "prune", "histogram", "jobs", "history"}),
+        ("prune", "histogram"),
+    ),
+    "clean": Workspace(
+        frozenset({"scene", "cameras", "histogram", "scatter", "history", "prune"}),
+        ("prune", "scatter"),
+    ),
+}
+FIRST_WORKSPACE = "inspect"
 
 
 def settings() -> QSettings:
@@ -40,27 +69,47 @@ def show_title(dock: QDockWidget, wanted: bool) -> None:
         previous.deleteLater()
 
 
-def save_layout(window: QMainWindow) -> None:
-    """Remember size, place and docks of the window."""
+def save_layout(window: QMainWindow, workspace: str) -> None:
+    """Remember size and place of the window, and the docks of the workspace."""
     store = settings()
     store.setValue("window/geometry", window.saveGeometry())
-    store.setValue("window/state", window.saveState(LAYOUT_VERSION))
+    store.setValue("window/workspace", workspace)
+    store.setValue(f"window/state/{workspace}", window.saveState(LAYOUT_VERSION))
 
 
-def restore_layout(window: QMainWindow) -> bool:
-    """Put the window where it was; whether anything was remembered."""
-    store = settings()
-    geometry, state = store.value("window/geometry"), store.value("window/state")
+def restore_geometry(window: QMainWindow) -> None:
+    """Put the window where it was, if that is known."""
+    geometry = settings().value("window/geometry")
     if geometry is not None:
         window.restoreGeometry(geometry)
+
+
+def restore_docks(window: QMainWindow, workspace: str) -> bool:
+    """Put the docks of a workspace where they were; whether that is known."""
+    state = settings().value(f"window/state/{workspace}")
     return state is not None and window.restoreState(state, LAYOUT_VERSION)
+
+
+def forget_layouts() -> None:
+    """Forget where docks were, in every workspace."""
+    settings().remove("window/state")
+
+
+def last_workspace() -> str:
+    """The workspace of the last run."""
+    name = str(settings().value("window/workspace", FIRST_WORKSPACE))
+    return name if name in WORKSPACES else FIRST_WORKSPACE
+
+
+def known_recent_files() -> list[Path]:
+    """Scenes opened last, newest first, whether they still exist or not."""
+    stored: Any = settings().value("recent", [])
+    return [Path(name) for name in ([stored] if isinstance(stored, str) else list(stored or []))]
 
 
 def recent_files() -> list[Path]:
     """Scenes opened last that still exist, newest first."""
-    stored: Any = settings().value("recent", [])
-    names = [stored] if isinstance(stored, str) else list(stored or [])
-    return [path for path in map(Path, names) if path.is_file()]
+    return [path for path in known_recent_files() if path.is_file()]
 
 
 def remember_file(path: Path) -> None:
@@ -68,3 +117,9 @@ def remember_file(path: Path) -> None:
     path = path.resolve()
     paths = [path, *(known for known in recent_files() if known != path)]
     settings().setValue("recent", [str(known) for known in paths[:MAX_RECENT]])
+
+
+def restore_layout(window: QMainWindow) -> bool:
+    """Put the window and its docks where they were; whether anything was remembered."""
+    restore_geometry(window)
+    return restore_docks(window, last_workspace())

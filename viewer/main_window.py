@@ -1,11 +1,9 @@
 """The main window: the viewport in the middle, panels around it."""
 
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt, QUrl, Slot
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QResizeEvent
+from PySide6.QtCore import QEvent, Qt, QTimer, QUrl, Slot
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
@@ -19,33 +17,50 @@ from PySide6.QtWidgets import (
 )
 
 from core import __version__
+from viewer import commands, theme
+from viewer.action_table import SIDE_BAR, TOOL_BAR
 from viewer.actions import Actions
+from viewer.centre import Centre
 from viewer.files import Answer, FileCommands
 from viewer.layout import (
+    WORKSPACES,
     add_dock,
+    forget_layouts,
+    known_recent_files,
+    last_workspace,
     recent_files,
     remember_file,
-    restore_layout,
+    restore_docks,
+    restore_geometry,
     save_layout,
     show_title,
 )
-from viewer.look import Mode
+from viewer.panels.cameras import CamerasPanel
 from viewer.panels.histogram import HistogramPanel
+from viewer.panels.history import HistoryPanel
+from viewer.panels.jobs import JobsPanel
 from viewer.panels.panel import Panel
 from viewer.panels.prune import PrunePanel
+from viewer.panels.scatter import ScatterPanel
 from viewer.panels.scene import ScenePanel
 from viewer.panels.sensitivity import SensitivityPanel
+from viewer.preferences import Preferences, Values
 from viewer.session import Session
-from viewer.viewport.viewport import Viewport
+from viewer.thumbnails import save_thumbnail
+from viewer.tools.context import ToolContext
+from viewer.tools.kit import make_tools
 from viewer.widgets.messages import MessageLog, Toasts
+from viewer.widgets.palette import CommandPalette
+from viewer.widgets.preferences_dialog import PreferencesDialog
 from viewer.widgets.shortcut_sheet import ShortcutSheet
 from viewer.widgets.status_bar import StatusBar
-from viewer.widgets.welcome import Welcome
 
 DEFAULT_SIZE = (1600, 1000)
 MINIMUM_SIZE = (1100, 700)
 SIDE_WIDTHS = (250, 340)
+SCENE_HEIGHT = 285
 BOTTOM_HEIGHT = 230
+THUMBNAIL_MS = 1500
 
 LEFT = Qt.DockWidgetArea.LeftDockWidgetArea
 RIGHT = Qt.DockWidgetArea.RightDockWidgetArea
@@ -69,119 +84,183 @@ class MainWindow(QMainWindow):
         ):
             self.setCorner(corner, area)
 
+        self.preferences = Preferences(self)
         self.centre = Centre(session)
         self.viewport = self.centre.viewport
         self.setCentralWidget(self.centre)
-        self.files = FileCommands(self, session, self.viewport.screenshot)
+        self.files = FileCommands(self, session, self.viewport)
+        context = ToolContext(
+            session, self.viewport.toolbox, self.viewport.camera, self.viewport.devicePixelRatioF
+        )
+        self.tools = make_tools(context)
+        self._hidden_docks: list[QDockWidget] = []
+        self._workspace = ""
         self._make_docks()
-        self.actions_ = Actions(self, self.viewport, session, self._handlers())
+        self.actions_ = Actions(
+            self,
+            self.viewport,
+            session,
+            commands.handlers(self),
+            commands.checks(self),
+            commands.held(self),
+        )
+        self.palette_ = CommandPalette(self, self.actions_, recent_files)
         self._fill_bars()
         self.status = StatusBar(session)
         self.setStatusBar(self.status)
         self.toasts = Toasts(self.centre)
+        self._preferred = Values()
         self._connect()
         self._factory_state = self.saveState()
-        restore_layout(self)
+        if self.preferences.values.restore_layout:
+            restore_geometry(self)
+        self.set_workspace(last_workspace())
+        self._apply_preferences()
         self._refresh_title()
         self._refresh_recent()
-        self._sync_docks()
         self.viewport.setFocus()
 
     def _make_docks(self) -> None:
-        self.scene_panel = ScenePanel(self.session)
-        self.sensitivity_panel = SensitivityPanel(self.session)
-        self.prune_panel = PrunePanel(self.session)
-        self.histogram_panel = HistogramPanel(self.session)
+        session = self.session
+        self.scene_panel = ScenePanel(session)
+        self.cameras_panel = CamerasPanel(session, self.viewport.camera)
+        self.sensitivity_panel = SensitivityPanel(session)
+        self.prune_panel = PrunePanel(session)
+        self.histogram_panel = HistogramPanel(session)
+        self.scatter_panel = ScatterPanel(session)
+        self.jobs_panel = JobsPanel(session)
+        self.history_panel = HistoryPanel(session)
         self.message_log = MessageLog()
         self.docks: dict[str, QDockWidget] = {
             name: add_dock(self, area, name, title, content)
             for area, name, title, content in (
                 (LEFT, "scene", "Scene", self.scene_panel),
+                (LEFT, "cameras", "Cameras", self.cameras_panel),
                 (RIGHT, "sensitivity", "Sensitivity", self.sensitivity_panel),
                 (RIGHT, "prune", "Prune", self.prune_panel),
-                (BOTTOM, "histogram", "Histogram", self.histogram_panel),
-                (BOTTOM, "jobs", "Messages", self.message_log),
+                (BOTTOM, "histogram", "Data", self.histogram_panel),
+                (BOTTOM, "scatter", "Scatter", self.scatter_panel),
+                (BOTTOM, "jobs", "Jobs", self.jobs_panel),
+                (BOTTOM, "history", "History", self.history_panel),
+                (BOTTOM, "messages", "Messages", self.message_log),
             )
         }
         self.tabifyDockWidget(self.docks["sensitivity"], self.docks["prune"])
-        self.tabifyDockWidget(self.docks["histogram"], self.docks["jobs"])
-        self._place_docks()
+        for name in ("scatter", "jobs", "history", "messages"):
+            self.tabifyDockWidget(self.docks["histogram"], self.docks[name])
 
-    def _place_docks(self) -> None:
-        self.docks["sensitivity"].raise_()
-        self.docks["histogram"].raise_()
+    def _place_docks(self, workspace: str) -> None:
+        plan = WORKSPACES[workspace]
+        for name, dock in self.docks.items():
+            dock.setVisible(name in plan.shown)
+        for name in plan.front:
+            self.docks[name].raise_()
         sides = [self.docks["scene"], self.docks["sensitivity"]]
         self.resizeDocks(sides, list(SIDE_WIDTHS), Qt.Orientation.Horizontal)
-        self.resizeDocks([self.docks["histogram"]], [BOTTOM_HEIGHT], Qt.Orientation.Vertical)
+        vertical = [self.docks["histogram"], self.docks["scene"]]
+        self.resizeDocks(vertical, [BOTTOM_HEIGHT, SCENE_HEIGHT], Qt.Orientation.Vertical)
 
-    def _handlers(self) -> dict[str, Callable[[], object]]:
-        session, viewport, files = self.session, self.viewport, self.files
-        handlers: dict[str, Callable[[], object]] = {
-            "file.open": files.ask_scene,
-            "file.open_demo": files.open_demo,
-            "file.open_dataset": files.ask_dataset,
-            "file.export": files.ask_export,
-            "file.screenshot": files.ask_screenshot,
-            "app.quit": self.close,
-            "edit.undo": session.undo,
-            "edit.redo": session.redo,
-            "prune.apply": session.apply_prune,
-            "prune.reset": lambda: session.set_target(None),
-            "view.mode_rgb": lambda: session.set_mode(Mode.COLOR),
-            "view.mode_sens": lambda: session.set_mode(Mode.HEATMAP),
-            "view.mode_depth": lambda: session.set_mode(Mode.DEPTH),
-            "cam.frame": viewport.frame_scene,
-            "cam.reset": viewport.reset_view,
-            "cam.prev": viewport.previous_view,
-            "cam.next": viewport.next_view,
-            "app.fullscreen": self._toggle_full_screen,
-            "job.run": lambda: self.active_panel().run(),
-            "job.pause": session.runner.toggle_pause,
-            "job.cancel": session.runner.cancel,
-            "panel.hide_all": self._toggle_all_docks,
-            "panel.reset_layout": self.reset_layout,
-            "app.next_pane": lambda: self._move_focus(1),
-            "app.prev_pane": lambda: self._move_focus(-1),
-            "app.help": self._show_help,
-            "app.about": self._show_about,
-        }
-        for name in self.docks:
-            handlers[f"panel.{name}"] = partial(self._toggle_dock, name)
-        return handlers
+    def set_workspace(self, name: str) -> None:
+        """Arrange the panels for one kind of work, as they were left there."""
+        if self._workspace:
+            save_layout(self, self._workspace)
+        self._workspace = name
+        wanted = self.preferences.values.restore_layout
+        if not (wanted and restore_docks(self, name)):
+            self.restoreState(self._factory_state)
+            self._place_docks(name)
+        self._sync_docks()
 
     def _fill_bars(self) -> None:
         self.menus = self.actions_.fill_menus(self.menuBar())
         self.recent_menu = QMenu("Open Recent", self)
         self.menus["File"].insertMenu(self.actions_["file.open_demo"], self.recent_menu)
         self.recent_menu.aboutToShow.connect(self._refresh_recent)
-        bar = QToolBar("Tool Bar")
-        bar.setObjectName("toolbar")
-        bar.setMovable(False)
+        bar = self._tool_bar("Tool Bar", TOOL_BAR)
         bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.actions_.fill_tool_bar(bar)
-        for id in ("edit.undo", "edit.redo"):
+        for id in ("edit.undo", "edit.redo", *TOOL_BAR[-1]):
             button = bar.widgetForAction(self.actions_[id])
             if isinstance(button, QToolButton):
                 button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         self.addToolBar(bar)
+        self.addToolBar(Qt.ToolBarArea.LeftToolBarArea, self._tool_bar("Tools", SIDE_BAR))
+
+    def _tool_bar(self, title: str, groups: tuple[tuple[str, ...], ...]) -> QToolBar:
+        bar = QToolBar(title)
+        bar.setObjectName(title.replace(" ", "").lower())
+        bar.setMovable(False)
+        self.actions_.fill_tool_bar(bar, groups)
+        return bar
 
     def _connect(self) -> None:
-        session, welcome = self.session, self.centre.welcome
+        session, viewport, welcome = self.session, self.viewport, self.centre.welcome
         session.notified.connect(self._notify)
+        session.crashed.connect(self._tell_crash)
         session.document_replaced.connect(self._document_replaced)
         session.runner.changed.connect(self._refresh_welcome)
         session.history_changed.connect(self._refresh_title)
-        self.viewport.frame_shown.connect(self.status.show_frame)
-        self.scene_panel.view_chosen.connect(self.viewport.show_view)
-        self.viewport.view_shown.connect(self.scene_panel.mark_view)
-        self.scene_panel.attach_asked.connect(self.files.ask_dataset)
+        viewport.frame_shown.connect(self.status.show_frame)
+        viewport.probed.connect(self.status.show_probe)
+        for changed in (viewport.mode_changed, viewport.toolbox.changed):
+            changed.connect(self.actions_.refresh)
+        viewport.camera_changed.connect(self.prune_panel.camera_changed)
+        viewport.camera_changed.connect(self.cameras_panel.camera_moved)
+        self.prune_panel.set_camera_source(viewport.camera)
         self.prune_panel.score_button.clicked.connect(self.sensitivity_panel.run)
+        cameras = self.cameras_panel
+        cameras.view_chosen.connect(viewport.show_view)
+        viewport.view_shown.connect(cameras.mark_view)
+        cameras.attach_asked.connect(self.files.ask_dataset)
+        self.sensitivity_panel.attach_asked.connect(self.files.ask_dataset)
+        cameras.next_asked.connect(viewport.next_view)
+        cameras.previous_asked.connect(viewport.previous_view)
+        cameras.nearest_asked.connect(viewport.nearest_view)
         welcome.open_asked.connect(self.files.ask_scene)
+        welcome.dataset_asked.connect(self.files.ask_scene_with_photos)
         welcome.demo_asked.connect(self.files.open_demo)
         welcome.recent_asked.connect(self.files.open)
+        self.palette_.recent_asked.connect(self.files.open)
+        self.preferences.changed.connect(self._apply_preferences)
         for dock in self.docks.values():
             for moved in (dock.visibilityChanged, dock.topLevelChanged, dock.dockLocationChanged):
                 moved.connect(self._sync_docks)
+        self._thumbnail_timer = QTimer(self, singleShot=True, interval=THUMBNAIL_MS)
+        self._thumbnail_timer.timeout.connect(self._save_thumbnail)
+
+    @Slot()
+    def _apply_preferences(self) -> None:
+        values, before = self.preferences.values, self._preferred
+        self._preferred = values
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            theme.apply_theme(application, values.theme)
+        if (values.colormap, values.engine) != (before.colormap, before.engine):
+            self.session.set_look(colormap=values.colormap, engine=values.engine)
+        if values.generated_views != before.generated_views:
+            self.sensitivity_panel.views_spin.setValue(values.generated_views)
+        if (values.fly_speed, values.orbit_speed, values.invert_wheel) != (
+            before.fly_speed,
+            before.orbit_speed,
+            before.invert_wheel,
+        ):
+            self.viewport.set_speeds(values.fly_speed, values.orbit_speed, values.invert_wheel)
+        self.files.asks_before_discarding = values.ask_before_discarding
+        self._limit_history()
+
+    def _limit_history(self) -> None:
+        if self.session.document is not None:
+            self.session.document.history.max_bytes = self._preferred.undo_memory_mb * 10**6
+
+    @Slot()
+    def _save_thumbnail(self) -> None:
+        """Keep a small picture of the open scene for the list of recent files."""
+        document = self.session.document
+        if document is None or document.path is None:
+            return
+        if self.viewport.settled:
+            save_thumbnail(document.path, self.viewport.screenshot())
+        else:
+            self._thumbnail_timer.start()
 
     def active_panel(self) -> Panel:
         """The panel of the right side that has the focus, or else is in front."""
@@ -194,14 +273,20 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def reset_layout(self) -> None:
-        """Put every panel back to its first place."""
+        """Put every panel back to its first place, in every workspace."""
+        forget_layouts()
         self.restoreState(self._factory_state)
-        self._place_docks()
+        self._place_docks(self._workspace)
+        self._sync_docks()
 
     @Slot(str, str)
-    def _notify(self, level: str, text: str) -> None:
-        self.message_log.add(level, text)
-        self.toasts.show(level, text)
+    def _notify(self, level: str, text: str, details: str = "") -> None:
+        self.message_log.add(level, text, details)
+        self.toasts.show(level, text, details)
+
+    @Slot(str, str)
+    def _tell_crash(self, text: str, details: str) -> None:
+        self._notify("error", text, details)
 
     @Slot()
     def _document_replaced(self) -> None:
@@ -211,6 +296,8 @@ class MainWindow(QMainWindow):
         self._refresh_recent()
         self._refresh_title()
         self._refresh_welcome()
+        self._limit_history()
+        self._thumbnail_timer.start()
         self.viewport.setFocus()
 
     @Slot()
@@ -238,16 +325,16 @@ class MainWindow(QMainWindow):
             action = self.recent_menu.addAction(path.name)
             action.setToolTip(str(path))
             action.triggered.connect(lambda _checked=False, path=path: self.files.open(path))
-        self.centre.welcome.show_recent(paths)
+        self.centre.welcome.show_recent(known_recent_files())
 
     @Slot()
     def _sync_docks(self) -> None:
         """Check the shown panels in the menu; tabs need no title bar below them."""
-        for name, dock in self.docks.items():
-            self.actions_[f"panel.{name}"].setChecked(not dock.isHidden())
+        for dock in self.docks.values():
             show_title(dock, dock.isFloating() or not self.tabifiedDockWidgets(dock))
+        self.actions_.refresh()
 
-    def _toggle_dock(self, name: str) -> None:
+    def toggle_dock(self, name: str) -> None:
         """Bring a panel to the front and the focus into it; hide it if both were so already."""
         dock = self.docks[name]
         in_front = _in_front(dock.widget())
@@ -261,17 +348,17 @@ class MainWindow(QMainWindow):
                 dock.hide()
         self._sync_docks()
 
-    def _toggle_all_docks(self) -> None:
+    def toggle_all_docks(self) -> None:
         shown = [dock for dock in self.docks.values() if not dock.isHidden()]
         if shown:
             self._hidden_docks = shown
         for dock in self._hidden_docks:
             dock.setVisible(not shown)
 
-    def _toggle_full_screen(self) -> None:
+    def toggle_full_screen(self) -> None:
         self.setWindowState(self.windowState() ^ Qt.WindowState.WindowFullScreen)
 
-    def _move_focus(self, step: int) -> None:
+    def move_focus(self, step: int) -> None:
         panes: list[QWidget] = [self.viewport]
         panes += [dock.widget() for dock in self.docks.values() if _in_front(dock.widget())]
         focus = QApplication.focusWidget()
@@ -285,12 +372,18 @@ class MainWindow(QMainWindow):
             if _focus_inside(panes[(here + steps * step) % len(panes)]):
                 return
 
-    def _show_help(self) -> None:
+    def show_preferences(self) -> None:
+        """Let a person change the preferences; they apply at once."""
+        dialog = PreferencesDialog(self.preferences, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
+
+    def show_help(self) -> None:
         sheet = ShortcutSheet(self)
         sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         sheet.show()
 
-    def _show_about(self) -> None:
+    def show_about(self) -> None:
         box = QMessageBox(self)
         box.setWindowTitle("About Splatscope")
         box.setText(f"Splatscope {__version__}")
@@ -303,7 +396,7 @@ class MainWindow(QMainWindow):
 
     def changeEvent(self, event: QEvent) -> None:
         if event.type() == QEvent.Type.WindowStateChange:
-            self.actions_["app.fullscreen"].setChecked(self.isFullScreen())
+            self.actions_.refresh()
         super().changeEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -313,12 +406,7 @@ class MainWindow(QMainWindow):
     def dropEvent(self, event: QDropEvent) -> None:
         paths = _dropped_paths(event.mimeData().urls())
         event.acceptProposedAction()
-        if len(paths) > 1:
-            self.session.notified.emit(
-                "warning", f"One at a time: opening {paths[0].name}, the first of {len(paths)}."
-            )
-        if paths:
-            self.files.open(paths[0])
+        self.files.open_dropped(paths)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         event.ignore()
@@ -328,8 +416,9 @@ class MainWindow(QMainWindow):
         if answer == Answer.EXPORT:
             self.files.ask_export(then=self.close)
         elif answer == Answer.PROCEED:
-            save_layout(self)
+            save_layout(self, self._workspace)
             self.viewport.shut_down()
+            self.cameras_panel.shut_down()
             self.session.shut_down()
             event.accept()
 
@@ -346,22 +435,6 @@ class MainWindow(QMainWindow):
         box.setEscapeButton(stay)
         box.exec()
         return box.clickedButton() is quit_button
-
-
-class Centre(QWidget):
-    """The viewport, and over it the welcome page while no scene is open."""
-
-    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.viewport = Viewport(session)
-        self.viewport.setParent(self)
-        self.viewport.setAccessibleName("Viewport")
-        self.welcome = Welcome(self)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self.viewport.setGeometry(self.rect())
-        self.welcome.setGeometry(self.rect())
 
 
 def _dropped_paths(urls: list[QUrl]) -> list[Path]:

@@ -4,6 +4,7 @@ Panels and viewport know the session and nothing of each other.
 """
 
 import logging
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,8 +43,11 @@ class Session(QObject):
     look_changed = Signal()
     score_changed = Signal()
     target_changed = Signal()
+    exported = Signal(Path)
     notified = Signal(str, str)
     """Level ("info", "warning", "error") and text for a person."""
+    crashed = Signal(str, str)
+    """Text for a person and traceback of what should not have happened."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -202,7 +206,7 @@ class Session(QObject):
                 "error", "There is no score yet. Compute one in the Sensitivity panel."
             )
             return
-        before = document.alive_count
+        before, shown = document.alive_count, document.visible
         try:
             self._cut = Cut(join=self._cut.join)
             document.cut(removed)
@@ -210,6 +214,7 @@ class Session(QObject):
             self._report(error)
         else:
             count = document.alive_count
+            self.compare.remember(shown, f"Before pruning: {before:,}")
             self.notified.emit(
                 "info",
                 f"Pruned {before - count:,} Gaussians, {count:,} remain. Undo brings them back.",
@@ -260,6 +265,7 @@ class Session(QObject):
         def done(size: int) -> None:
             if document.alive is alive:
                 document.mark_saved()
+                self.exported.emit(path)
             count = int(alive.sum())
             self.notified.emit(
                 "info", f"Exported {count:,} Gaussians to {path.name}, {size / 1e6:.1f} MB."
@@ -324,6 +330,7 @@ class Session(QObject):
         document.history_changed.connect(self.history_changed.emit)
         self.document, self.loaded, self.dataset = document, loaded, dataset
         self._cut, self._ranking, self._removed = Cut(), None, None
+        self.compare.reset(document)
         self.document_replaced.emit()
         for repair in loaded.repairs:
             self.notified.emit("warning", repair)
@@ -347,7 +354,8 @@ class Session(QObject):
             self.notified.emit("error", str(error))
         else:
             log.error("a job failed", exc_info=error)
-            self.notified.emit("error", f"Something went wrong: {error}. The log has the details.")
+            trace = "".join(traceback.format_exception(error))
+            self.crashed.emit(f"Something went wrong: {error}", trace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,11 @@ def _own_settings(tmp_path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _own_thumbnails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("viewer.thumbnails.thumbnail_folder", lambda: tmp_path / "thumbnails")
+
+
+@pytest.fixture(autouse=True)
 def _no_leaked_threads() -> Iterator[None]:
     before = set(threading.enumerate())
     yield

@@ -14,6 +14,7 @@ WIDTH, HEIGHT = 800, 600
 def navigator() -> Navigator:
     navigator = Navigator((0, 0, 1))
     navigator.resize(WIDTH, HEIGHT)
+    navigator.radius = 2.0
     navigator.frame((1.0, 2.0, 3.0), 2.0)
     return navigator
 
@@ -229,3 +230,114 @@ def test_the_default_field_of_view_is_of_the_smaller_side() -> None:
     camera = Navigator().camera(300, 900)
     assert 2 * degrees(atan(150 / camera.K[0, 0])) == pytest.approx(50)
     assert hypot(*camera.K[:2, 2]) == pytest.approx(hypot(150, 450))
+
+
+def rays(camera: Camera) -> Matrix:
+    """Viewing directions of the corners and the middle of a picture, ``(5, 3)``, of length 1."""
+    w, h = camera.width, camera.height
+    pixels = np.array([[0, 0, 1], [w, 0, 1], [w, h, 1], [0, h, 1], [w / 2, h / 2, 1.0]])
+    directions = np.linalg.solve(camera.K, pixels.T).T
+    return directions / np.linalg.norm(directions, axis=1, keepdims=True)
+
+
+def test_orthographic_rays_are_parallel_and_what_is_at_the_pivot_keeps_its_size(
+    navigator: Navigator,
+) -> None:
+    navigator.orbit(40, 25)
+    before, offset = seen(navigator), navigator.depth_offset
+    point = under(navigator, 300, 200)
+    navigator.orthographic = True
+    after = navigator.camera(1600, 1000)
+    directions = rays(after)
+    assert np.linalg.norm(directions[:, :2], axis=1).max() < 0.002
+    np.testing.assert_allclose(project(seen(navigator), point), (300, 200), atol=1e-6)
+    assert turn(before, seen(navigator)) < 1e-6
+    assert offset == 0
+    far = np.linalg.norm(seen(navigator).position - navigator.pose.pivot)
+    assert far == pytest.approx(navigator.pose.distance + navigator.depth_offset)
+    deeper = point + before.forward * 1.5
+    np.testing.assert_allclose(project(seen(navigator), deeper), (300, 200), atol=0.5)
+
+
+def test_gestures_feel_the_same_in_an_orthographic_view(navigator: Navigator) -> None:
+    navigator.orthographic = True
+    navigator.orbit(30, 10)
+    point = navigator.pose.pivot + navigator.rotation[0] * 0.4 - navigator.rotation[1] * 0.3
+    at = project(seen(navigator), point)
+    navigator.pan(57, -31)
+    np.testing.assert_allclose(project(seen(navigator), point), at + np.array([57, -31]), atol=1e-6)
+    at = project(seen(navigator), point)
+    focal = seen(navigator).K[0, 0] / navigator.camera(WIDTH, HEIGHT).world_to_camera[2, 3]
+    navigator.dolly(2, *at)
+    np.testing.assert_allclose(project(seen(navigator), point), at, atol=1e-6)
+    nearer = seen(navigator).K[0, 0] / seen(navigator).world_to_camera[2, 3]
+    assert nearer / focal == pytest.approx(0.86**-2, rel=1e-3)
+    distance = navigator.pose.distance
+    navigator.set_pivot(np.add(navigator.pose.pivot, (0.3, 0.2, 0.5)))
+    assert navigator.pose.distance == distance
+    navigator.fly(0, 0, 0.5 * distance)
+    assert navigator.pose.distance == pytest.approx(distance * np.exp(-0.5))
+
+
+def test_a_datasets_camera_ends_the_orthographic_view(navigator: Navigator) -> None:
+    navigator.orthographic = True
+    camera = Camera(look_at((4, 0, 0), (0, 0, 0), (0, 0, 1)), intrinsics(40, 400, 300), 400, 300)
+    navigator.go_to(camera)
+    assert not navigator.orthographic
+    np.testing.assert_allclose(seen(navigator).position, camera.position, atol=1e-9)
+
+
+def test_looking_around_turns_about_the_eye(navigator: Navigator) -> None:
+    before = seen(navigator)
+    navigator.look(50, -20)
+    after = seen(navigator)
+    np.testing.assert_allclose(after.position, before.position, atol=1e-9)
+    right, down, _ = before.world_to_camera[:3, :3]
+    assert after.forward @ right > 0.1
+    assert after.forward @ down < -0.05
+    assert abs(after.world_to_camera[0, :3] @ (0, 0, 1)) < 1e-12
+
+
+def test_flying_moves_eye_and_pivot_along_the_picture_and_the_up_axis(
+    navigator: Navigator,
+) -> None:
+    navigator.orbit(20, 45)
+    before = seen(navigator)
+    right = before.world_to_camera[0, :3]
+    navigator.fly(0.3, 0.7, 1.1)
+    way = seen(navigator).position - before.position
+    np.testing.assert_allclose(way, right * 0.3 + before.forward * 1.1 + (0, 0, 0.7), atol=1e-9)
+    assert turn(before, seen(navigator)) < 1e-6
+
+
+@pytest.mark.parametrize("direction", [*np.eye(3), *-np.eye(3)])
+def test_axis_views_are_level_and_keep_the_pivot(navigator: Navigator, direction: Matrix) -> None:
+    navigator.orbit(123, 45)
+    pose = navigator.pose
+    navigator.look_along(direction)
+    camera = seen(navigator)
+    np.testing.assert_allclose(camera.forward, direction, atol=1e-9)
+    np.testing.assert_array_equal(navigator.pose.pivot, pose.pivot)
+    assert navigator.pose.distance == pose.distance
+    assert navigator.pose.roll == 0
+    # The sides of the picture run along world axes, and up is not down.
+    assert np.sort(np.abs(camera.world_to_camera[0, :3]))[:2].max() < 1e-9
+    assert camera.world_to_camera[1, 2] <= 1e-9
+
+
+def test_turning_the_up_axis_keeps_the_picture(navigator: Navigator) -> None:
+    navigator.orbit(33, 21)
+    before = seen(navigator)
+    navigator.turn_up((1, 0, 0))
+    np.testing.assert_allclose(navigator.up, (1, 0, 0))
+    np.testing.assert_allclose(seen(navigator).world_to_camera, before.world_to_camera, atol=1e-9)
+
+
+def test_something_tiny_can_be_framed_and_left_again(navigator: Navigator) -> None:
+    navigator.frame((0, 0, 0), 1e-4)
+    close = navigator.pose.distance
+    assert close < NEAREST * navigator.radius
+    navigator.dolly(1)
+    assert navigator.pose.distance == close
+    navigator.dolly(-1)
+    assert close < navigator.pose.distance < 1.2 * close

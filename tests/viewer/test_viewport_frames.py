@@ -89,10 +89,13 @@ def test_the_heatmap_shows_percentiles_of_the_living(request_: FrameRequest) -> 
     assert request.worth is not None
     expected = drawn(request, colors=score_colors(request.worth, request.alive))
     assert (shown(request) - expected).abs().max() <= 1
-    ticks = Shading().picture(request).ticks
-    assert [percentile for percentile, _ in ticks] == [0, 25, 50, 75, 100]
+    legend = Shading().picture(request).legend
+    assert legend is not None
+    assert [tick.label for tick in legend.ticks] == ["0 %", "25 %", "50 %", "75 %", "100 %"]
     best = request.worth.values[request.alive & (request.worth.classes > 0)].max()
-    assert ticks[-1][1] == pytest.approx(float(best))
+    assert float(legend.ticks[-1].remark) == pytest.approx(float(best), rel=0.01)
+    assert legend.ticks[0].remark == "unseen"
+    assert legend.unseen == int((request.alive & (request.worth.classes == UNSEEN)).sum())
 
 
 def test_a_heatmap_without_a_score_is_grey(request_: FrameRequest) -> None:
@@ -111,10 +114,11 @@ def test_depth_is_the_depth_picture_over_the_background(request_: FrameRequest) 
     limits = depth_range(result.depth, result.alpha)
     expected = levels(depth_picture(result.depth, result.alpha, limits) + behind)
     assert (shown(request) - expected).abs().max() <= 1
-    picture = Shading().picture(request)
-    assert picture.depth_range is not None
-    near, far = picture.depth_range
-    assert 1.0 < near < far < 6.0
+    legend = Shading().picture(request).legend
+    assert legend is not None
+    near, far = float(legend.ticks[0].label), float(legend.ticks[-1].label)
+    assert limits is not None
+    assert (near, far) == pytest.approx(limits, rel=0.01)
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -134,7 +138,7 @@ def test_hiding_shows_what_the_cut_would_leave(request_: FrameRequest, mode: Mod
 @pytest.mark.parametrize("mode", list(Mode))
 def test_the_ghost_tints_exactly_what_would_go(request_: FrameRequest, mode: Mode) -> None:
     by = Shading()
-    plain = replace(request_, look=Look(mode=mode))
+    plain = replace(request_, look=Look(mode=mode, contour=False))
     ghosted = replace(plain, removed=gone(request_, int(request_.alive.sum()) // 2))
     before, after = shown(plain, by), shown(ghosted, by)
     removed = ghosted.removed
@@ -184,15 +188,15 @@ def test_moving_the_camera_or_target_repeats_no_work_per_gaussian(
 
         monkeypatch.setattr(shading, name, count)
 
-    counted("score_colors")
+    counted("device_heat")
     by = Shading()
     request = replace(request_, look=Look(mode=Mode.HEATMAP), removed=gone(request_, 300))
     for _ in range(3):
         by.picture(replace(request, camera=request.camera.scaled(0.9)))
     by.picture(replace(request, removed=gone(request_, 200)))
-    assert calls == ["score_colors"]
+    assert calls == ["device_heat"]
     by.picture(replace(request, worth=make_worth(2)))
-    assert calls.count("score_colors") == 2
+    assert calls.count("device_heat") == 2
 
 
 def test_a_coarse_request_is_the_same_view_smaller(request_: FrameRequest) -> None:

@@ -1,255 +1,451 @@
-"""The Histogram dock: how the chosen score is distributed, and where the cut lies."""
+"""The Data dock: how any number of the Gaussians is distributed; a drag selects a range."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
-import pyqtgraph as pg
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+import torch
+from PySide6.QtCore import QLocale, QPointF, Qt, QTimer, Slot
+from PySide6.QtGui import QColor, QDoubleValidator, QPaintEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+from torch import Tensor
 
-from core.rendering.heatmap import colormap_table
-from core.scoring import SCORES
-from core.scoring.ranking import BINS, Ranking
-from viewer import theme
-from viewer.panels.panel import described
+from core.editing import Document, SelectOp
+from core.rendering.heatmap import colormap_table, percentile_range, value_range
+from core.scoring import SINGULAR, UNSEEN
+from core.scoring.ranking import Ranking
+from core.statistics import Distribution
+from viewer.look import Scale
+from viewer.panels.bars import BarPlot, Bars, fill_bars
+from viewer.panels.columns import ColumnCombo, column_names, column_title
+from viewer.panels.panel import FieldGuard, described
+from viewer.panels.recent import Recent
 from viewer.session import Session
 from viewer.widgets.elided_label import ElidedLabel
-from viewer.widgets.numbers import percent_text, value_text
+from viewer.widgets.numbers import count_text, percent_text, value_text
+from viewer.widgets.select_ops import SelectOpCombo, op_for
 
-LOG_FLOOR = -0.3
-HEADROOM = 1.12
-MIN_TICK_PX = 60
+DEBOUNCE_MS = 25
+REMEMBERED = 6
+CLICK_PX = 3
+FALLBACK = "opacity"
+ASKED = "histogram"
 
-
-class CountAxis(pg.AxisItem):
-    """An axis of counts, with thousands separators also on a logarithmic scale."""
-
-    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
-        if self.logMode:
-            return [f"{10**value:,.0f}" if value == round(value) else "" for value in values]
-        return [f"{value * scale:,.0f}" for value in values]
-
-
-class ValueAxis(pg.AxisItem):
-    """An axis of scores; on a logarithmic scale it names 1, 2 and 5 times powers of ten."""
-
-    def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
-        if not self.logMode:
-            return list(super().tickValues(low, high, size))
-        decades = range(math.floor(low), math.ceil(high) + 1)
-        every = max(1, math.ceil(len(decades) * MIN_TICK_PX / max(1.0, size)))
-        major = [float(decade) for decade in decades if decade % every == 0]
-        minor = [decade + math.log10(digit) for decade in decades for digit in (2, 5)]
-        if size < 3 * MIN_TICK_PX * max(1.0, high - low):
-            minor = []
-        levels = [(1.0, major), (0.3, minor)]
-        return [(gap, [tick for tick in ticks if low <= tick <= high]) for gap, ticks in levels]
-
-    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
-        if self.logMode:
-            return [value_text(10**value) for value in values]
-        return list(super().tickStrings(values, scale, spacing))
+SCOPES: dict[str, Callable[[Document], Tensor]] = {
+    "All": lambda document: document.alive,
+    "Visible": lambda document: document.visible,
+    "Selected": lambda document: document.selected,
+}
 
 
 class HistogramPanel(QWidget):
-    """Bars of the chosen score's values with a line to drag: what lies left of it goes."""
+    """Bars of a column. A drag selects; where the column is the chosen score, a line cuts."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._shown: Ranking | None = None
-        self._edges = np.linspace(0.0, 1.0, BINS + 1)
-        self.caption = QLabel()
-        self.caption.setTextFormat(Qt.TextFormat.PlainText)
-        self.counts = ElidedLabel(Qt.TextElideMode.ElideRight)
-        self.counts.setAccessibleName("What the cut keeps")
-        self.counts.setProperty("role", "number")
+        self.setAccessibleName("Data panel")
+        self.shown: Bars | None = None
+        self._picked: str | None = None
+        self._log: bool | None = None
+        self._asked: object = None
+        self._stale = True
+        self._cutting = False
+        self._distributions: Recent[Distribution] = Recent(REMEMBERED)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(DEBOUNCE_MS)
+        self._timer.timeout.connect(self._reload_if_seen)
+        self._make_head()
+        self._make_range()
         self.statistics = ElidedLabel(Qt.TextElideMode.ElideRight)
         self.statistics.setProperty("role", "muted")
+        self.statistics.setAccessibleName("Statistics")
+        self.plot = BarPlot()
+        self.plot.setAccessibleName("Histogram")
+        self.empty = QLabel()
+        self.empty.setProperty("role", "muted")
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._arrange()
+        self._connect()
+        self.reload()
+
+    def _make_head(self) -> None:
+        self.column_combo = ColumnCombo()
+        described(self.column_combo, "What is counted", "A score, property or column of the file.")
+        self.scope_combo = QComboBox()
+        self.scope_combo.addItems(list(SCOPES))
+        described(
+            self.scope_combo,
+            "Which Gaussians are counted",
+            "All that live, the visible, or those selected.",
+        )
         self.log_x = QCheckBox("Log values")
         described(self.log_x, "Logarithmic values", "Spread small values over a logarithmic axis.")
         self.log_y = QCheckBox("Log counts")
         described(self.log_y, "Logarithmic counts", "Show bars of few Gaussians too.")
-        self.empty = QLabel("Compute a score to see how it is distributed.")
-        self.empty.setProperty("role", "muted")
-        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._make_plot()
-        self._arrange()
-        self.log_x.clicked.connect(self.redraw)
-        self.log_y.toggled.connect(self.redraw)
-        for signal in (
-            session.document_replaced,
-            session.state_changed,
-            session.scores_changed,
-            session.score_changed,
-        ):
-            signal.connect(self.reload)
-        session.target_changed.connect(self.show_target)
-        self.reload()
 
-    def _make_plot(self) -> None:
-        self.plot = pg.PlotWidget(
-            axisItems={"left": CountAxis("left"), "bottom": ValueAxis("bottom")},
-            background=theme.COLORS["panel"],
+    def _make_range(self) -> None:
+        self.from_edit, self.to_edit = QLineEdit(), QLineEdit()
+        validator = QDoubleValidator(self)
+        validator.setLocale(QLocale.c())
+        guard = FieldGuard(self)
+        for edit, name, tip in (
+            (self.from_edit, "From", "Smallest value to select; empty for no limit."),
+            (self.to_edit, "To", "Largest value to select; empty for no limit."),
+        ):
+            edit.setValidator(validator)
+            edit.setAlignment(Qt.AlignmentFlag.AlignRight)
+            edit.setMinimumWidth(64)
+            edit.setMaximumWidth(110)
+            edit.setAcceptDrops(False)
+            edit.installEventFilter(guard)
+            edit.returnPressed.connect(self.select_range)
+            described(edit, name, tip)
+        self.op_combo = SelectOpCombo()
+        self.select_button = QPushButton("Select")
+        described(
+            self.select_button, "Select range", "Select the Gaussians with values from … to …"
         )
-        self.plot.setAccessibleName("Histogram of the chosen score")
-        self.plot.setToolTip("Drag the line: Gaussians left of it would go.")
-        self.plot.setMinimumHeight(110)
-        self.plot.setAcceptDrops(False)
-        item = self.plot.getPlotItem()
-        item.setMenuEnabled(False)
-        item.setContentsMargins(0, 8, 8, 0)
-        item.hideButtons()
-        item.setMouseEnabled(x=False, y=False)
-        for side in ("left", "bottom"):
-            axis = item.getAxis(side)
-            axis.setPen(theme.MUTED)
-            axis.setTextPen(theme.TEXT)
-            axis.enableAutoSIPrefix(False)
-        item.getAxis("left").setWidth(64)
-        item.setLabel("left", "Gaussians")
-        self.bars = pg.BarGraphItem(x=[0.0], height=[0.0], width=1.0)
-        cut = QColor(theme.COLORS["error"])
-        cut.setAlpha(46)
-        self.goes = pg.LinearRegionItem(
-            (0, 0), movable=False, brush=cut, hoverBrush=cut, pen=pg.mkPen(None)
-        )
-        self.line = pg.InfiniteLine(
-            0,
-            angle=90,
-            movable=True,
-            pen=pg.mkPen(theme.COLORS["error"], width=2),
-            hoverPen=pg.mkPen(theme.TEXT, width=3),
-        )
-        self.line.setCursor(Qt.CursorShape.SizeHorCursor)
-        self.line.sigDragged.connect(self._dragged)
-        for part in (self.bars, self.goes, self.line):
-            self.plot.addItem(part, ignoreBounds=True)
+        self.counts = QLabel()
+        self.counts.setTextFormat(Qt.TextFormat.PlainText)
+        self.counts.setAccessibleName("What the range or the cut takes")
+        self.counts.setProperty("role", "number")
 
     def _arrange(self) -> None:
         head = QHBoxLayout()
-        head.setSpacing(16)
-        head.addWidget(self.caption)
-        head.addWidget(self.counts, 1)
+        head.setSpacing(10)
+        head.addWidget(self.column_combo, 1)
+        head.addWidget(self.scope_combo)
         head.addWidget(self.log_x)
         head.addWidget(self.log_y)
+        head.addStretch()
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.plot)
+        self.pages.addWidget(self.empty)
+        foot = QHBoxLayout()
+        foot.setSpacing(6)
+        foot.addWidget(QLabel("From"))
+        foot.addWidget(self.from_edit)
+        foot.addWidget(QLabel("to"))
+        foot.addWidget(self.to_edit)
+        foot.addWidget(self.op_combo)
+        foot.addWidget(self.select_button)
+        foot.addStretch(1)
+        facts = QHBoxLayout()
+        facts.setSpacing(16)
+        facts.addWidget(self.statistics, 1)
+        facts.addWidget(self.counts)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(10, 6, 10, 6)
-        layout.setSpacing(2)
+        layout.setSpacing(3)
         layout.addLayout(head)
-        layout.addWidget(self.statistics)
-        layout.addWidget(self.plot, 1)
-        layout.addWidget(self.empty, 1)
+        layout.addLayout(facts)
+        layout.addWidget(self.pages, 1)
+        layout.addLayout(foot)
+
+    def _connect(self) -> None:
+        session, plot = self.session, self.plot
+        self.column_combo.column_chosen.connect(self._pick)
+        self.scope_combo.activated.connect(self._timer.start)
+        self.log_x.clicked.connect(self._choose_log)
+        self.log_y.toggled.connect(self.redraw)
+        self.select_button.clicked.connect(self.select_range)
+        for signal in (session.state_changed, session.scores_changed):
+            signal.connect(self._timer.start)
+        session.document_replaced.connect(self._new_document)
+        session.score_changed.connect(self._follow_score)
+        session.target_changed.connect(self.show_target)
+        session.look_changed.connect(self._recolor)
+        plot.pressed.connect(self._press)
+        plot.dragged.connect(self._drag)
+        plot.released.connect(self._release)
+        plot.cancelled.connect(self._cancel)
+        plot.hovered.connect(self._hover)
+        plot.restyled.connect(self.redraw)
+
+    @property
+    def column(self) -> str:
+        """What is counted: as chosen here, else the chosen score, else the opacity."""
+        document, score = self.session.document, self.session.score_name
+        if document is None:
+            return ""
+        if self._picked in column_names(document):
+            return str(self._picked)
+        return score if score in document.scores else FALLBACK
+
+    def show_column(self, name: str) -> None:
+        """Count another column."""
+        follows = name == self.session.score_name
+        self._picked = None if follows else name
+        self._log = None
+        self._timer.start()
 
     @Slot()
     def reload(self) -> None:
-        """Take the session's ranking; the value axis becomes logarithmic where that helps."""
-        ranking = self.session.ranking
-        if ranking is not self._shown:
-            self._shown = ranking
-            if ranking is not None:
-                self.log_x.setEnabled(bool((ranking.finite[-1:] > 0).any()))
-                self.log_x.setChecked(ranking.spans_decades)
-        self.redraw()
+        """Count anew, off the window's thread; what is shown stays until then."""
+        document = self.session.document
+        self._stale = False
+        self.column_combo.list_columns(document)
+        self.column_combo.set_column(self.column)
+        if document is None:
+            self.shown, self._asked = None, None
+            self.redraw()
+            return
+        name, log = self.column, self._log
+        chosen, selected = SCOPES[self.scope_combo.currentText()](document), document.selected
+        key = (document, name, document.scores.get(name), chosen)
+        known = self._distributions.find(*key)
+        asked = self._asked = object()
+
+        def take(bars: Bars) -> None:
+            self._distributions.keep(bars.distribution, *key)
+            if self._asked is asked:
+                self._asked = None
+                self.shown = bars
+                self.redraw()
+
+        self.session.asker.ask(
+            ASKED, lambda: fill_bars(document, name, chosen, selected, log, known), take
+        )
+        if self.shown is None or self.shown.name != name:
+            self.shown = None
+            self.redraw()
 
     @Slot()
     def redraw(self) -> None:
         """Draw bars, colours, statistics and the line."""
-        ranking = self._shown
-        drawable = ranking is not None and len(ranking.finite) > 0
-        for widget in (self.plot, self.statistics, self.counts, self.log_x, self.log_y):
-            widget.setVisible(drawable)
-        self.empty.setVisible(not drawable)
-        title = SCORES[self.session.score_name].title
-        self.caption.setText(title if drawable else "")
-        if ranking is None or not drawable:
+        bars, document = self.shown, self.session.document
+        drawable = bars is not None and len(bars.distribution) > 0
+        self.pages.setCurrentWidget(self.plot if drawable else self.empty)
+        self.empty.setText(self._empty_text())
+        for widget in (self.column_combo, self.scope_combo, self.log_y):
+            widget.setEnabled(document is not None)
+        for field in (self.from_edit, self.to_edit, self.op_combo, self.select_button, self.log_x):
+            field.setEnabled(drawable)
+        if bars is None or document is None or not drawable:
+            self.statistics.set_text("")
+            self.counts.setText("")
             return
-        edges, counts = ranking.histogram(self.log_x.isChecked())
-        self._edges = edges
-        self._draw_bars(ranking, edges, counts)
-        self.plot.getPlotItem().getAxis("bottom").setLogMode(self.log_x.isChecked(), False)
-        self.plot.getPlotItem().getAxis("left").setLogMode(False, self.log_y.isChecked())
-        self.statistics.set_text(_statistics(ranking, self.log_x.isChecked()))
+        self.log_x.setEnabled(bars.distribution.not_positive < len(bars.distribution))
+        self.log_x.setChecked(bars.log)
+        self.from_edit.setPlaceholderText(value_text(bars.distribution.minimum))
+        self.to_edit.setPlaceholderText(value_text(bars.distribution.maximum))
+        self.statistics.set_text(" · ".join(self._statistics(document, bars)))
+        self._recolor()
         self.show_target()
 
-    def _draw_bars(self, ranking: Ranking, edges: np.ndarray, counts: np.ndarray) -> None:
-        positions = self._position(edges)
-        if self.log_y.isChecked():
-            floor = LOG_FLOOR
-            tops = np.where(counts > 0, np.log10(np.maximum(counts, 1)), floor)
+    @Slot()
+    def _recolor(self) -> None:
+        bars = self.shown
+        if bars is not None and len(bars.distribution):
+            self.plot.draw(bars, self.log_y.isChecked(), self._colors(bars))
+
+    def _colors(self, bars: Bars) -> list[QColor] | None:
+        """The heatmap's colours where the column is the score that it shows."""
+        ranking = self._cut_ranking()
+        if ranking is None:
+            return None
+        look, middles = self.session.look, (bars.edges[:-1] + bars.edges[1:]) / 2
+        if look.scale == Scale.PERCENTILE:
+            limits = percentile_range(look.low, look.high)
+            places = limits.places(ranking.percentiles(middles))
         else:
-            floor, tops = 0.0, counts.astype(np.float64)
-        percentiles = ranking.percentiles((edges[:-1] + edges[1:]) / 2)
-        rows = (np.clip(percentiles, 0, 1) * 255).round().astype(np.int64)
-        colors = (colormap_table().numpy()[rows] * 255).astype(np.uint8)
-        widths = np.diff(positions)
-        if not widths.any():
-            widths = np.full(BINS, 1.0)
-        self.bars.setOpts(
-            x0=positions[:-1],
-            width=widths,
-            y0=floor,
-            height=tops - floor,
-            brushes=[QColor(*(int(channel) for channel in color)) for color in colors],
-            pen=pg.mkPen(None),
-        )
-        low, high = positions[0], max(positions[-1], positions[0] + widths[-1])
-        margin = 0.01 * (high - low)
-        view = self.plot.getPlotItem().getViewBox()
-        view.setXRange(low - margin, high + margin, padding=0)
-        view.setYRange(floor, floor + (max(float(tops.max()), 1e-9) - floor) * HEADROOM, padding=0)
-        self.line.setBounds((low - margin, high + margin))
+            places = value_range(ranking, look.low, look.high).places(middles)
+        rows = np.rint(places * 255).astype(np.int64)
+        table = colormap_table(look.colormap).numpy()
+        return [QColor(*map(int, color)) for color in (table[rows] * 255).astype(np.uint8)]
+
+    def _cut_ranking(self) -> Ranking | None:
+        bars = self.shown
+        if bars is None or bars.name != self.session.score_name:
+            return None
+        return self.session.ranking
+
+    def _empty_text(self) -> str:
+        if self.session.document is None:
+            return "Open a scene to see how its numbers are distributed."
+        if self._asked is not None:
+            return "Computing …"
+        scope = self.scope_combo.currentText()
+        return {
+            "Selected": "No Gaussians are selected.",
+            "Visible": "No Gaussians are visible.",
+        }.get(scope, "No Gaussian has a number here.")
+
+    def _statistics(self, document: Document, bars: Bars) -> list[str]:
+        found = bars.distribution
+        parts = [
+            f"{len(found):,} Gaussians",
+            f"mean {value_text(found.mean)}",
+            f"median {value_text(found.quantile(0.5))}",
+            f"p95 {value_text(found.quantile(0.95))}",
+            f"min {value_text(found.minimum)}",
+            f"max {value_text(found.maximum)}",
+        ]
+        if bars.log and found.not_positive:
+            parts.append(f"{found.not_positive:,} not above zero left aside")
+        worth = document.scores.get(bars.name)
+        if found.left_out and worth is not None:
+            chosen = SCOPES[self.scope_combo.currentText()](document)
+            for kind, text in ((UNSEEN, "unseen"), (SINGULAR, "without parallax")):
+                count = int((chosen & (worth.classes == kind)).sum())
+                if count:
+                    parts.append(f"{count:,} {text} left aside")
+        elif found.left_out:
+            parts.append(f"{found.left_out:,} not finite left aside")
+        return parts
 
     @Slot()
     def show_target(self) -> None:
         """Put the line where the cut lies, and say what it keeps."""
-        ranking, document = self._shown, self.session.document
-        if ranking is None or document is None or not len(ranking.finite):
+        ranking, bars = self._cut_ranking(), self.shown
+        self.plot.line.setVisible(ranking is not None)
+        if ranking is None or bars is None or not len(bars.distribution):
+            self.plot.goes.hide()
+            self.counts.setText("")
             return
         count = ranking.total if self.session.target is None else self.session.target
         threshold = ranking.threshold(count)
-        start = self._edges[0]
-        if not self.line.moving:
-            at_start = threshold is None or not np.isfinite(threshold) or threshold < start
-            place = start if at_start else threshold
-            self.line.setPos(float(self._position(np.array([place]))[0]))
-        self.goes.setRegion((self.plot.getPlotItem().viewRange()[0][0], self.line.value()))
-        self.goes.setVisible(count < ranking.total)
-        if count == ranking.total:
-            self.counts.set_text(f"keeps all {count:,}")
-        else:
-            share = percent_text(count / ranking.total)
-            gone = ranking.total - count
-            self.counts.set_text(f"keeps {count:,} ({share}), {gone:,} go")
+        start = float(bars.edges[0])
+        at_start = threshold is None or not math.isfinite(threshold) or threshold < start
+        place = start if at_start else float(threshold or 0.0)
+        self.plot.show_cut(bars.position(place), count < ranking.total)
+        share, gone = percent_text(count / max(1, ranking.total)), ranking.total - count
+        self.counts.setText(f"keeps {count:,} ({share}), {gone:,} go" if gone else "")
 
-    @Slot(object)
-    def _dragged(self, line: pg.InfiniteLine) -> None:
-        ranking = self._shown
-        if ranking is None:
+    @Slot()
+    def select_range(self) -> None:
+        """Select the Gaussians whose values lie in the range of the fields."""
+        ends = self.from_edit.text(), self.to_edit.text()
+        low, high = (float(text) if text else None for text in ends)
+        if self.shown is not None:
+            self._select(low, high, self.op_combo.op)
+
+    def _select(self, low: float | None, high: float | None, op: SelectOp) -> None:
+        document, bars = self.session.document, self.shown
+        if document is None or bars is None:
             return
-        place = float(line.value())
-        threshold = 10**place if self.log_x.isChecked() else place
-        if threshold <= self._edges[0]:
-            threshold = -np.inf
-        self.session.set_target(max(1, ranking.count_from(threshold)))
+        inside = np.isfinite(bars.values)
+        if low is not None:
+            inside &= bars.values >= low
+        if high is not None:
+            inside &= bars.values <= high
+        chosen = SCOPES[self.scope_combo.currentText()](document)
+        title = column_title(document, bars.name)
+        ends = " … ".join("" if end is None else value_text(end) for end in (low, high))
+        document.select(torch.from_numpy(inside) & chosen, op, f"Select {title} {ends}")
+
+    @Slot(str)
+    def _pick(self, name: str) -> None:
+        self.show_column(name)
+
+    @Slot()
+    def _follow_score(self) -> None:
+        document = self.session.document
+        if document is None or self._picked is None or self._picked in document.scores:
+            self.show_column(self.session.score_name)
+        self.redraw()
+
+    @Slot()
+    def _new_document(self) -> None:
+        self._picked, self._log = None, None
+        self._distributions.clear()
+        self.from_edit.clear()
+        self.to_edit.clear()
+        self.reload()
+
+    @Slot()
+    def _choose_log(self) -> None:
+        self._log = self.log_x.isChecked()
+        self.reload()
+
+    @Slot()
+    def _reload_if_seen(self) -> None:
+        if self.isVisible() and not self.visibleRegion().isEmpty():
+            self.reload()
+        else:
+            self._stale = True
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._stale and not self._timer.isActive():
+            self._timer.start()
+
+    # Dragging in the plot
+
+    @Slot(QPointF)
+    def _press(self, point: QPointF) -> None:
+        self._cutting = self.plot.on_line(point)
+
+    @Slot(QPointF, QPointF)
+    def _drag(self, start: QPointF, now: QPointF) -> None:
+        bars = self.shown
+        if bars is None:
+            return
+        if self._cutting:
+            self._cut_at(bars, now.x())
+        elif self._is_drag(start, now):
+            self.plot.show_band(start.x(), now.x())
+            low, high = self._ends(bars, start, now)
+            self.from_edit.setText(f"{low:.6g}")
+            self.to_edit.setText(f"{high:.6g}")
+            self.counts.setText(f"{count_text(bars.distribution.count_within(low, high))} in range")
+
+    @Slot(QPointF, QPointF, object)
+    def _release(self, start: QPointF, end: QPointF, modifiers: Qt.KeyboardModifier) -> None:
+        bars, cutting = self.shown, self._cutting
+        self._cancel()
+        if bars is not None and not cutting and self._is_drag(start, end):
+            low, high = self._ends(bars, start, end)
+            self._select(low, high, op_for(modifiers, self.op_combo.op))
+
+    @Slot()
+    def _cancel(self) -> None:
+        self._cutting = False
+        self.plot.band.hide()
         self.show_target()
 
-    def _position(self, values: np.ndarray) -> np.ndarray:
-        return np.log10(values) if self.log_x.isChecked() else values
+    @Slot(QPointF)
+    def _hover(self, point: QPointF) -> None:
+        bars = self.shown
+        on_line = self.plot.on_line(point)
+        self.plot.show_grip(on_line)
+        place = None if bars is None or on_line else bars.bin_at(point.x())
+        if on_line:
+            self.plot.tell("Drag: Gaussians left of the line go.")
+        elif bars is None or place is None:
+            self.plot.tell("")
+        else:
+            low, high = bars.edges[place], bars.edges[place + 1]
+            text = f"{value_text(low)} … {value_text(high)}\n{bars.counts[place]:,} Gaussians"
+            marked = int(bars.selected[place])
+            self.plot.tell(text + (f", {marked:,} selected" if marked else ""))
 
+    def _is_drag(self, start: QPointF, end: QPointF) -> bool:
+        gap = self.plot.pixel_of(start) - self.plot.pixel_of(end)
+        return abs(gap.x()) > CLICK_PX
 
-def _statistics(ranking: Ranking, log: bool) -> str:
-    parts = [
-        f"mean {value_text(float(ranking.finite.mean()))}",
-        f"median {value_text(ranking.quantile(0.5))}",
-        f"p95 {value_text(ranking.quantile(0.95))}",
-    ]
-    if log and ranking.not_positive:
-        parts.append(f"{ranking.not_positive:,} not above zero left aside")
-    if ranking.unseen:
-        parts.append(f"{ranking.unseen:,} unseen left aside")
-    if ranking.singular:
-        parts.append(f"{ranking.singular:,} without parallax left aside")
-    return " · ".join(parts)
+    @staticmethod
+    def _ends(bars: Bars, start: QPointF, end: QPointF) -> tuple[float, float]:
+        low, high = sorted((start.x(), end.x()))
+        return bars.value(low), bars.value(high)
+
+    def _cut_at(self, bars: Bars, place: float) -> None:
+        ranking = self._cut_ranking()
+        if ranking is None:
+            return
+        value = bars.value(place)
+        threshold = -math.inf if value <= bars.edges[0] else value
+        self.session.set_target(max(1, ranking.count_from(threshold)))

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from viewer import theme
 from viewer.session import Session
+from viewer.widgets.icon_label import IconLabel
 from viewer.widgets.job_status import REFRESH_MS, job_text, show_fraction
 
 WINDOW_KEYS = frozenset({Qt.Key.Key_E, Qt.Key.Key_Y, Qt.Key.Key_Z})
@@ -44,9 +45,9 @@ class Panel(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(f"{self.title} panel")
-        self.setMinimumWidth(300)
+        self.setMinimumWidth(330)
 
-        self.needs_mark = QLabel()
+        self.needs_mark = IconLabel(theme.level_icon("info"), 16)
         self.needs_text = wrapped("")
         self.settings = QFormLayout()
         self.settings.setContentsMargins(0, 0, 0, 0)
@@ -116,7 +117,7 @@ class Panel(QScrollArea):
     def set_needs(self, met: bool, text: str) -> None:
         """Say what the panel works with, or what it lacks and how to mend it."""
         level = "info" if met else "warning"
-        self.needs_mark.setPixmap(theme.level_icon(level).pixmap(16, 16))
+        self.needs_mark.set_icon(theme.level_icon(level))
         self.needs_text.setText(text)
 
     @property

@@ -1,33 +1,60 @@
-"""The Prune panel: slider, percent, count, megabytes and threshold are views of one target."""
+"""The Prune panel: what goes by score and by filters, what that costs, and Apply."""
 
 import math
 
-from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Slot
-from PySide6.QtGui import QDoubleValidator
+from PySide6.QtCore import QLocale, QSignalBlocker, Qt, QTimer, Slot
+from PySide6.QtGui import QDoubleValidator, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QDoubleSpinBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
     QLineEdit,
     QPushButton,
     QSlider,
     QSpinBox,
+    QStackedWidget,
+    QVBoxLayout,
     QWidget,
 )
+from torch import Tensor
 
 from core.pruning import count_in_megabytes
-from core.scoring import SCORES
+from core.scoring import SCORES, Worth, predicted_psnr, worth_curve
+from viewer.panels.damage import CameraSource, DamageMeter
+from viewer.panels.filters import FilterRows
 from viewer.panels.panel import FieldGuard, Panel, described, wrapped
+from viewer.panels.worth_curve import Curve, WorthCurve
 from viewer.session import Session
 from viewer.widgets.elided_label import ElidedLabel
-from viewer.widgets.numbers import count_text, megabytes_text, percent_text, value_text
+from viewer.widgets.group import Footer, Group
+from viewer.widgets.numbers import (
+    count_text,
+    megabytes_text,
+    percent_text,
+    value_text,
+)
 from viewer.widgets.numbers_table import NumbersTable
+from viewer.widgets.section import Section
 
 POSITIONS = 1000
+FIELD_WIDTH = 72
+PART_GAP = 8
+CURVE_HEIGHT = 84
 MANY_TIES = 0.001
+REMOVAL_ERROR = "removal-error"
+ROWS = ("Goes", "Stays", "Size", "In this view", "Predicted")
+TIPS = {
+    "Predicted": "Removal error of what goes, added up over the scored views.\n"
+    "Gaussians that go together do more harm than each alone: it will not be better.",
+    "In this view": "Measured: the present view without what goes, against the view with it.\n"
+    "Taken when nothing has changed for a moment.",
+}
 
 
 class PrunePanel(Panel):
-    """Chooses how many Gaussians to keep, and deletes the rest."""
+    """Chooses what to delete by score and by filters, tells what it costs, and deletes it."""
 
     title = "Prune"
     purpose = "Keep the Gaussians that are worth most. The preview marks what would go."
@@ -36,8 +63,10 @@ class PrunePanel(Panel):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.cancel_button.hide()
+        self._curve_of: tuple[Worth, Tensor] | None = None
+        self.meter = DamageMeter(session, self._is_seen, self)
         self.score_name = ElidedLabel(Qt.TextElideMode.ElideRight)
-        self.score_button = QPushButton("Compute score")
+        self.score_button = QPushButton("Compute")
         policy = self.score_button.sizePolicy()
         policy.setRetainSizeWhenHidden(True)
         self.score_button.setSizePolicy(policy)
@@ -45,16 +74,30 @@ class PrunePanel(Panel):
             self.score_button, "Compute score", "Run the Sensitivity panel with its settings."
         )
         self._make_fields()
-        self._arrange_fields()
-
-        self.table = NumbersTable(("Keep", "Remove", "Size", "Threshold"))
-        self.note = wrapped("")
+        self.by_score = ElidedLabel(Qt.TextElideMode.ElideRight)
+        self.by_score.setProperty("role", "muted")
+        self.by_score.setAccessibleName("What the score takes alone")
+        self.curve = WorthCurve()
+        self.no_curve = wrapped("")
+        self.no_curve.setProperty("role", "muted")
+        self.no_curve.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.curve_pages = QStackedWidget()
+        self.curve_pages.setFixedHeight(CURVE_HEIGHT)
+        self.curve_pages.addWidget(self.curve)
+        self.curve_pages.addWidget(self.no_curve)
+        self.filters = FilterRows(session)
+        self.filters_section = Section("Filters", "prune.filters")
+        self.filters_section.body.addWidget(self.filters)
+        self.table = NumbersTable(ROWS)
+        self.table.setAccessibleName("What the prune costs")
+        self.table.setToolTip("\n".join(f"{name}: {tip}" for name, tip in TIPS.items()))
+        self.note = ElidedLabel(Qt.TextElideMode.ElideRight)
         self.note.setProperty("role", "muted")
-        self.reset_button = QPushButton("Reset preview")
-        described(self.reset_button, "Reset preview", "Keep all Gaussians again.")
-        self.body.addWidget(self.table)
-        self.body.addWidget(self.note)
-        self.run_row.insertWidget(1, self.reset_button)
+        self.reset_button = QPushButton("Reset")
+        described(
+            self.reset_button, "Reset preview", "Keep all Gaussians again, and drop the filters."
+        )
+        self._arrange_parts()
         self._connect()
         self.refresh()
 
@@ -74,7 +117,6 @@ class PrunePanel(Panel):
         self.count_spin.setGroupSeparatorShown(True)
         described(self.count_spin, "Number to keep", "Exact number of Gaussians to keep.")
         self.megabytes_spin = QDoubleSpinBox()
-        self.megabytes_spin.setSuffix(" MB")
         described(
             self.megabytes_spin,
             "Megabytes to keep",
@@ -101,25 +143,103 @@ class PrunePanel(Panel):
             spin.setKeyboardTracking(False)
             spin.setAlignment(Qt.AlignmentFlag.AlignRight)
 
-    def _arrange_fields(self) -> None:
-        self.settings.addRow(self.score_button)
-        self.settings.addRow("Score", self.score_name)
+    def _arrange_parts(self) -> None:
+        label = QLabel("Score")
+        label.setMinimumHeight(self.score_button.sizeHint().height())
+        score = QHBoxLayout()
+        score.addWidget(self.score_name, 1)
+        score.addWidget(self.score_button)
+        self.settings.addRow(label, score)
         self.settings.addRow("Keep", self.slider)
-        self.settings.addRow("Percent", self.percent_spin)
-        self.settings.addRow("Gaussians", self.count_spin)
-        self.settings.addRow("Size", self.megabytes_spin)
-        self.settings.addRow("Threshold", self.threshold_edit)
-        self.settings.addRow("", self.hide_box)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(6)
+        grid.setColumnStretch(1, 1)
+        grid.setColumnStretch(3, 1)
+        fields = {
+            "Percent": self.percent_spin,
+            "MB": self.megabytes_spin,
+            "Count": self.count_spin,
+            "Score ≥": self.threshold_edit,
+        }
+        for place, (name, field) in enumerate(fields.items()):
+            row, column = divmod(place, 2)
+            label = QLabel(name)
+            label.setBuddy(field)
+            field.setMinimumWidth(FIELD_WIDTH)
+            grid.addWidget(label, row, 2 * column)
+            grid.addWidget(field, row, 2 * column + 1)
+        self.body.addLayout(grid)
+        self.body.addWidget(self.by_score)
+        self.body.addWidget(self.note)
+        self.body.addWidget(self.curve_pages)
+        self.body.addWidget(self.filters_section)
+        inside = self.widget()
+        parts = None if inside is None else inside.layout()
+        if parts is not None:
+            parts.setSpacing(PART_GAP)
+        self._make_footer()
+
+    def _make_footer(self) -> None:
+        """Numbers, Apply and Reset stay in sight below what scrolls."""
+        self.footer = Footer(self)
+        inside = Group()
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.run_button, 1)
+        buttons.addWidget(self.reset_button)
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(14, 8, 14, 10)
+        column.addWidget(self.table)
+        column.addWidget(self.hide_box)
+        column.addLayout(buttons)
+        around = QVBoxLayout(self.footer)
+        around.setContentsMargins(0, 0, 0, 0)
+        around.addWidget(inside)
+        self.setViewportMargins(0, 0, 0, self.footer.sizeHint().height())
+        self.setTabOrder(self.hide_box, self.run_button)
+        self.setTabOrder(self.run_button, self.reset_button)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        above = self.viewport().geometry()
+        height = self.footer.sizeHint().height()
+        self.footer.setGeometry(above.left(), above.bottom() + 1, above.width(), height)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        self.meter.seen()
+
+    def set_camera_source(self, source: CameraSource) -> None:
+        """Where the present camera of the viewport is to be asked for."""
+        self.meter.set_camera_source(source)
+
+    @Slot()
+    def camera_changed(self) -> None:
+        """The viewport looks from elsewhere: what was measured does not hold any more."""
+        self.meter.restart()
+
+    @Slot(bool)
+    def _scroll_to_filters(self, opened: bool) -> None:
+        if opened:
+            QTimer.singleShot(0, self, lambda: self.ensureWidgetVisible(self.filters_section))
+
+    def _is_seen(self) -> bool:
+        return self.isVisible() and not self.visibleRegion().isEmpty()
 
     def _connect(self) -> None:
         session = self.session
         self.slider.valueChanged.connect(self._slid)
         self.percent_spin.valueChanged.connect(self._percent_given)
-        self.count_spin.valueChanged.connect(session.set_target)
+        self.count_spin.valueChanged.connect(self._take)
         self.megabytes_spin.valueChanged.connect(self._megabytes_given)
         self.threshold_edit.editingFinished.connect(self._threshold_given)
+        self.curve.target_dragged.connect(self._take)
         self.hide_box.toggled.connect(session.set_hiding)
         self.reset_button.clicked.connect(self.reset)
+        self.meter.changed.connect(self._refresh_table)
+        self.filters_section.opened.connect(self._scroll_to_filters)
+        for signal in (session.document_replaced, session.state_changed, session.target_changed):
+            signal.connect(self.meter.restart)
         for signal in (
             session.document_replaced,
             session.state_changed,
@@ -149,7 +269,7 @@ class PrunePanel(Panel):
     @Slot()
     def reset(self) -> None:
         """End the preview."""
-        self.session.set_target(None)
+        self.session.reset_cut()
 
     @Slot()
     def refresh(self) -> None:
@@ -165,7 +285,13 @@ class PrunePanel(Panel):
             field.setEnabled(total > 0)
         self._show_in_fields(total, count)
         self._refresh_score()
-        self._refresh_numbers(total, count)
+        self._refresh_threshold(total, count)
+        self._refresh_curve()
+        self.curve.set_target(count)
+        self._refresh_by_score(total, count)
+        self.filters.refresh()
+        self._refresh_filters(total)
+        self._refresh_table()
         self._refresh_buttons()
 
     def _show_in_fields(self, total: int, count: int) -> None:
@@ -209,57 +335,129 @@ class PrunePanel(Panel):
         else:
             self.set_needs(False, f"{title} is not computed yet: no order to prune by.")
 
-    def _refresh_numbers(self, total: int, count: int) -> None:
+    def _refresh_threshold(self, total: int, count: int) -> None:
         ranking = self.session.ranking
-        if not total:
-            self.table.show_values(None, None, None, None)
-            self.threshold_edit.clear()
-            self.note.setText("")
-            return
-        before, after = (megabytes_text(self.session.megabytes(n)) for n in (total, count))
-        threshold = value_text(None if ranking is None else ranking.threshold(count))
-        self.table.show_values(
-            f"{count_text(count)} ({percent_text(count / total)})",
-            f"{count_text(total - count)} of {count_text(total)}",
-            f"{before} → {after}",
-            threshold,
-        )
+        threshold = None if ranking is None or not total else ranking.threshold(count)
         self.threshold_edit.setEnabled(ranking is not None)
-        self.threshold_edit.setText(
-            "" if ranking is None or ranking.threshold(count) is None else threshold
+        self.threshold_edit.setText("" if threshold is None else value_text(threshold))
+        self.note.set_text(self._note(total, count))
+
+    def _refresh_curve(self) -> None:
+        """Draw the curve of another score or other living Gaussians, found off this thread."""
+        document, worth = self.session.document, self.session.worth
+        if document is None or worth is None:
+            self._curve_of = None
+            self._show_curve(None, "")
+            return
+        alive = document.alive
+        if self._curve_of is not None:
+            known_worth, known_alive = self._curve_of
+            if known_worth is worth and known_alive is alive:
+                return
+        asked = self._curve_of = (worth, alive)
+
+        def take(curve: Curve | None) -> None:
+            if self._curve_of is asked:
+                self._show_curve(curve, "No curve: the values of this score do not add up.")
+                self._refresh_by_score(self.total, self.count)
+
+        self.session.asker.ask("worth curve", lambda: worth_curve(worth, alive), take)
+
+    def _show_curve(self, curve: Curve | None, reason: str) -> None:
+        self.no_curve.setText(reason)
+        self.curve.set_curve(curve)
+        self.curve.set_target(self.count)
+        self.curve_pages.setCurrentWidget(self.no_curve if curve is None else self.curve)
+
+    def _refresh_by_score(self, total: int, count: int) -> None:
+        if not total or self.session.worth is None:
+            self.by_score.set_text("")
+            return
+        gone, share = total - count, self.curve.share(count)
+        text = f"{count_text(gone)} go by score ({percent_text(gone / total)})"
+        if share is not None:
+            text += f", {percent_text(1 - share)} of worth"
+        self.by_score.set_text(text)
+
+    def _refresh_filters(self, total: int) -> None:
+        filters, document = self.session.cut.filters, self.session.document
+        if document is None or not filters:
+            self.filters_section.summary.set_text("none")
+            return
+        count = self.filters.taken_by(filters)
+        noun = "filter takes" if len(filters) == 1 else "filters take"
+        self.filters_section.summary.set_text(
+            f"{len(filters)} {noun} {count_text(count)} ({percent_text(count / total)})"
         )
-        self.note.setText(self._note(total, count))
-        self.note.setVisible(bool(self.note.text()))
+
+    @Slot()
+    def _refresh_table(self) -> None:
+        total, removed = self.total, self.session.removed_count
+        if not total:
+            self.table.show_values(*(None for _ in ROWS))
+            return
+        left = total - removed
+        before, after = (megabytes_text(self.session.megabytes(n)) for n in (total, left))
+        self.table.show_values(
+            f"{count_text(removed)} ({percent_text(removed / total)})",
+            f"{count_text(left)} ({percent_text(left / total)})",
+            f"{before} → {after}",
+            self._measured_text() if removed else None,
+            self._predicted_text() if removed else None,
+        )
+
+    def _predicted_text(self) -> str | None:
+        document, removed = self.session.document, self.session.removed
+        worth = None if document is None else document.scores.get(REMOVAL_ERROR)
+        if document is None or removed is None or worth is None or worth.pixels is None:
+            return None
+        if document.is_stale(REMOVAL_ERROR):
+            return None
+        decibels = predicted_psnr(worth, removed)
+        return "no loss at best" if math.isinf(decibels) else f"{decibels:.1f} dB at best"
+
+    def _measured_text(self) -> str | None:
+        damage = self.meter.result
+        if damage is None:
+            return None
+        if math.isinf(damage.psnr):
+            return "no difference"
+        return f"{damage.psnr:.1f} dB · SSIM {damage.ssim:.3f}"
 
     def _note(self, total: int, count: int) -> str:
         ranking, gone = self.session.ranking, total - count
         if ranking is None or gone == 0:
             return ""
         if gone < ranking.unseen:
-            return f"The cut runs through the {ranking.unseen:,} Gaussians that no view sees."
+            return f"Cuts through the {ranking.unseen:,} that no view sees."
         if gone < ranking.unseen + ranking.singular:
-            return (
-                f"The cut runs through the {ranking.singular:,} Gaussians without parallax, "
-                "which have no score; the smallest removal error goes first."
-            )
+            return f"Cuts through the {ranking.singular:,} without parallax, by removal error."
         same, going = ranking.ties(count)
         if going and same > max(1, MANY_TIES * total):
-            return f"{same:,} Gaussians share the threshold's score; {going:,} of them go."
+            return f"{same:,} share the threshold's score; {going:,} of them go."
         return ""
 
     def _refresh_buttons(self) -> None:
-        session = self.session
+        session, removed = self.session, self.session.removed_count
+        scored = session.worth is not None
         if self.total == 0:
             reason = "Open a scene first."
-        elif session.worth is None:
+        elif not scored and (session.target is not None or not session.cut.filters):
             reason = "Compute the score first."
-        elif session.target is None:
-            reason = "Choose how many Gaussians to keep first."
+        elif session.cut.empty:
+            reason = "Choose how many Gaussians to keep, or add a filter first."
+        elif removed == 0:
+            reason = "The preview takes nothing away."
+        elif removed == self.total:
+            reason = "Nothing would be left: keep at least one Gaussian."
         else:
-            reason = "Delete the marked Gaussians as one step that Undo takes back."
-        self.run_button.setEnabled(session.worth is not None and session.target is not None)
-        self.run_button.setToolTip(f"Apply (Ctrl+Return)\n{reason}")
-        self.reset_button.setEnabled(session.target is not None)
+            reason = ""
+        ready = "Delete the marked Gaussians as one step that Undo takes back."
+        self.run_button.setEnabled(not reason)
+        self.run_button.setToolTip(f"Apply (Ctrl+Return)\n{reason or ready}")
+        self.reset_button.setEnabled(not session.cut.empty)
+        with QSignalBlocker(self.hide_box):
+            self.hide_box.setChecked(session.hiding)
 
     def _slider_count(self) -> int:
         return max(min(1, self.total), round(self.total * self.slider.value() / POSITIONS))
@@ -278,9 +476,12 @@ class PrunePanel(Panel):
         if document is not None:
             self._take(count_in_megabytes(document.scene, megabytes))
 
+    @Slot(int)
     def _take(self, count: int) -> None:
+        before = self.session.cut
         self.session.set_target(count)
-        self.refresh()
+        if self.session.cut is before:
+            self.refresh()
 
     @Slot()
     def _threshold_given(self) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QLabel, QPushButton, QSpinBox, QWidget
 
@@ -11,6 +11,7 @@ from core.cameras import Split, View
 from core.jobs import JobState
 from core.rigs import DEFAULT_RIG_COUNT
 from core.scoring import SCORES, SINGULAR
+from viewer import theme
 from viewer.look import Mode
 from viewer.panels.panel import FieldGuard, Panel, described, wrapped
 from viewer.session import Session
@@ -31,7 +32,9 @@ class Run:
 
 
 class SensitivityPanel(Panel):
-    """Computes scores."""
+    """Computes scores. ``attach_asked``: a person wants to attach photos and cameras."""
+
+    attach_asked = Signal()
 
     title = "Sensitivity"
     purpose = "Measure what every Gaussian is worth to the pictures of the scene."
@@ -76,6 +79,17 @@ class SensitivityPanel(Panel):
         self.settings.addRow("Views", self.views_combo)
         self.settings.addRow("Number", self.views_spin)
 
+        self.attach_button = QPushButton("Attach photos and cameras…")
+        described(
+            self.attach_button,
+            "Attach photos and cameras",
+            "Attach photos and cameras (Ctrl+Shift+O)\nScores of the dataset's own views.",
+        )
+        self.body.addWidget(self.attach_button)
+        self.pause_button = QPushButton()
+        described(self.pause_button, "Pause (Sensitivity)", "Pause\nHold the sweep, or go on.")
+        self.run_row.insertWidget(1, self.pause_button)
+
         self.table = NumbersTable(("Unseen", "No parallax", "Views", "Time"))
         self.heatmap_button = QPushButton("Show heatmap")
         self.heatmap_button.setCheckable(True)
@@ -95,6 +109,8 @@ class SensitivityPanel(Panel):
         self.views_combo.currentIndexChanged.connect(self.refresh)
         self.views_spin.valueChanged.connect(self.refresh)
         self.heatmap_button.clicked.connect(self._toggle_heatmap)
+        self.attach_button.clicked.connect(self.attach_asked)
+        self.pause_button.clicked.connect(session.runner.toggle_pause)
         session.document_replaced.connect(self._new_document)
         session.views_changed.connect(self._new_views)
         session.scores_changed.connect(self._scored)
@@ -136,10 +152,12 @@ class SensitivityPanel(Panel):
     def _refresh_needs(self) -> None:
         document = self.session.document
         views = () if document is None else document.views
+        needs_views = bool(SCORES[self.session.score_name].needs)
+        self.attach_button.setVisible(document is not None and needs_views and not views)
         count = self.views_spin.value()
         if document is None:
             self.set_needs(False, "Open a scene first.")
-        elif not SCORES[self.session.score_name].needs:
+        elif not needs_views:
             self.set_needs(True, "This score needs no views: it is there already.")
         elif not views:
             self.set_needs(
@@ -159,6 +177,12 @@ class SensitivityPanel(Panel):
             reason = "Wait for the running job, or cancel it."
         else:
             reason = "Sweep the views once and compute every score from it."
+        job = self.session.runner.job
+        paused = job is not None and job.state == JobState.PAUSED
+        self.pause_button.setEnabled(self.running)
+        word = "Resume" if self.running and paused else "Pause"
+        self.pause_button.setIcon(theme.icon("play" if word == "Resume" else "pause"))
+        self.pause_button.setAccessibleName(f"{word} ({self.title})")
         self.run_button.setEnabled(self.session.document is not None and not busy)
         self.run_button.setToolTip(f"{self.run_title} (Ctrl+Return)\n{reason}")
 

@@ -19,12 +19,16 @@ from core.jobs import Lane, Slot
 from core.rendering.cpu.common import workers
 from core.rigs import default_view
 from core.scene import GaussianScene
+from viewer.viewport.comparing import Comparing
 from viewer.viewport.shading import FrameRequest, Picture, Shading
+from viewer.viewport.splats_engine import FIRST_GUESS_PX, OpenGl, draws_splats
+from viewer.viewport.splats_order import SplatBatch, SplatOrder
 
 log = logging.getLogger(__name__)
 
 TARGET_MS = 1000 / 30
 COARSEST = 0.25
+OPENGL_BACKEND = "OpenGL splats"
 SCALE_STEPS = 16
 
 Pixels = NDArray[np.uint8] | Tensor
@@ -60,24 +64,53 @@ class Surveyed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """A finished picture.
+    """A finished picture, or all that OpenGL needs to draw it.
 
-    ``pixels`` is uint8 RGBA ``(H, W, 4)``, a CUDA tensor where the canvas takes those and else an
-    array; ``ms`` the time it took without waiting for the lane; ``picked`` the answer to
-    ``request.pick``.
+    Attributes
+    ----------
+    request
+        What it is a picture of.
+    picture
+        What is to be told about it; without pixels where there are ``splats``.
+    pixels
+        uint8 RGBA ``(H, W, 4)``, a CUDA tensor where the canvas takes those and else an array; None
+        where there are ``splats``.
+    ms
+        The time it took without waiting for the lane.
+    backend
+        What drew it, for a person.
+    picked
+        The answer to ``request.pick``.
+    splats
+        What is left for OpenGL to draw.
+    layer
+        What lies over the splats, premultiplied uint8 RGBA ``(H, W, 4)``; for their camera only.
     """
 
     request: FrameRequest
     picture: Picture
-    pixels: Pixels
+    pixels: Pixels | None
     ms: float
     backend: str
     picked: Matrix | None = None
+    splats: SplatBatch | None = None
+    layer: NDArray[np.uint8] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in physical pixels."""
+        if self.pixels is None:
+            return self.request.camera.width, self.request.camera.height
+        height, width = self.pixels.shape[:2]
+        return width, height
 
 
 @dataclass(frozen=True, slots=True)
 class FrameStats:
-    """What the status bar tells about the frame that is shown; ``ms`` is the time to render it."""
+    """What the status bar tells about the picture that is shown; ``ms`` is the time to draw it.
+
+    ``coarse``: it is small, or some Gaussians are left out. ``drawn`` counts Gaussians.
+    """
 
     ms: float
     width: int
@@ -132,11 +165,17 @@ class FrameRenderer(QObject):
         super().__init__()
         self.on_device = False
         """Whether CUDA pictures are to stay on their device."""
+        self.opengl: OpenGl | None = None
+        """What can draw splats, None where all pictures are to be finished here."""
+        self.affordable_px = FIRST_GUESS_PX
+        """What OpenGL can draw in the time of a frame; see :class:`SplatList`."""
         self._lane = lane
         self._requests: Slot[FrameRequest | Survey] = Slot()
         self._frames: Slot[Frame] = Slot()
         self._surveys: Slot[Surveyed] = Slot()
+        self._comparing = Comparing()
         self._shading = Shading()
+        self._order = SplatOrder()
         self._thread = threading.Thread(target=self._run, name="frames", daemon=True)
         self._thread.start()
 
@@ -175,11 +214,44 @@ class FrameRenderer(QObject):
     def _draw(self, request: FrameRequest) -> Frame:
         started = time.perf_counter()
         with torch.no_grad():
-            picture = self._shading.picture(request)
-            picked = self._shading.pick(request)
+            if draws_splats(request, self.opengl):
+                return self._order_splats(request, started)
+            picture = self._comparing.picture(request)
+            picked = self._comparing.pick(request)
             pixels = _delivered(picture.pixels, self.on_device)
         elapsed_ms = (time.perf_counter() - started) * 1e3
         return Frame(request, picture, pixels, elapsed_ms, backend_text(request.scene), picked)
+
+    def _order_splats(self, request: FrameRequest, started: float) -> Frame:
+        shading, shown = self._shading, self._shading.shown(request)
+        batch = self._order.batch(
+            request.scene,
+            request.camera,
+            keep=shown.visible,
+            colors=shading.splat_colors(shown),
+            worth=request.worth,
+            affordable=self.affordable_px,
+        )
+        layer = shading.layer(shown)
+        ghosts = 0 if shown.removed is None else int((shown.removed & shown.visible).sum())
+        picture = Picture(
+            pixels=torch.empty(0, 0, 4, dtype=torch.uint8),
+            drawn=int(shown.visible.sum()),
+            ghosts=ghosts,
+            legend=shading.legend(shown),
+            notes=layer.notes,
+            problem=layer.problem,
+        )
+        return Frame(
+            request,
+            picture,
+            pixels=None,
+            ms=(time.perf_counter() - started) * 1e3,
+            backend=OPENGL_BACKEND,
+            picked=shading.pick(shown),
+            splats=batch,
+            layer=None if layer.pixels is None else _bytes(layer.pixels),
+        )
 
 
 def backend_text(scene: GaussianScene) -> str:
@@ -211,6 +283,11 @@ def _delivered(pixels: Tensor, on_device: bool) -> Pixels:
         return host_copy(pixels)
     torch.cuda.current_stream(pixels.device).synchronize()
     return pixels
+
+
+def _bytes(layer: Tensor) -> NDArray[np.uint8]:
+    array: NDArray[np.uint8] = (layer * 255).add_(0.5).clamp_(0, 255).to(torch.uint8).numpy()
+    return array
 
 
 def _survey(survey: Survey) -> Surveyed:

@@ -1,20 +1,34 @@
 """What the viewport tells about its picture: facts, legends and hints."""
 
-from PySide6.QtCore import QRect
-from PySide6.QtGui import QPainter
+from PySide6.QtCore import QPointF, QRect, QRectF
+from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QLinearGradient, QPainter, QPen
 
+from core.rendering.heatmap import UNSEEN_COLOR, colormap_table
 from core.scoring import SCORES
-from viewer.look import Mode
+from viewer.look import Mode, Overlay
 from viewer.session import Session
 from viewer.viewport.frames import Frame
+from viewer.viewport.legend import Legend, Tick
 from viewer.viewport.overlays import (
-    ColorBar,
-    draw_color_bar,
+    DIM,
+    MARGIN,
+    PADDING,
+    TEXT,
     draw_empty,
     draw_line,
     draw_message,
+    draw_plate,
 )
-from viewer.widgets.numbers import count_text, percent_text, value_text
+from viewer.widgets.numbers import count_text, percent_text
+
+BAR_WIDTH = 14.0
+BAR_HEIGHTS = (80.0, 240.0)
+BAR_SHARE = 0.4
+TICK = 4.0
+GAP = 6.0
+GRADIENT_STOPS = 32
+CUT_LABEL = "cut"
+NO_PHOTOS = "Attach photos and cameras first (Ctrl+Shift+O)."
 
 
 def paint_hud(painter: QPainter, area: QRect, session: Session, frame: Frame | None) -> None:
@@ -26,17 +40,123 @@ def paint_hud(painter: QPainter, area: QRect, session: Session, frame: Frame | N
     if frame is None:
         draw_message(painter, area, "Drawing the first picture …", "")
         return
-    if session.mode == Mode.HEATMAP:
-        _paint_heatmap_legend(painter, area, session, frame)
-    elif session.mode == Mode.DEPTH and frame.picture.depth_range is not None:
-        draw_color_bar(painter, area, _depth_bar(*frame.picture.depth_range))
-    draw_line(painter, area, _facts(frame))
+    picture = frame.picture
+    if picture.legend is not None:
+        paint_legend(painter, area, picture.legend)
+    if picture.advice is not None:
+        title, hint = picture.advice
+        if session.mode == Mode.ERROR and not any(view.photo for view in document.views):
+            hint = NO_PHOTOS
+        draw_message(painter, area, title, hint)
+    elif session.mode == Mode.HEATMAP and session.worth is None:
+        title = SCORES[session.score_name].title
+        draw_message(
+            painter, area, f"No score yet: {title}", "Press Compute scores in Sensitivity."
+        )
+    row = 0
+    if session.look.shows(Overlay.INFO):
+        draw_line(painter, area, _facts(frame, document.alive_count))
+        row = 1
     gone = session.removed_count
     if gone:
-        count = document.alive_count
         verb = "hidden" if session.hiding else "would be removed"
-        text = f"{verb}: {count_text(gone)} ({percent_text(gone / count)})"
-        draw_line(painter, area, text, row=1, ghost=not session.hiding)
+        text = f"{verb}: {count_text(gone)} ({percent_text(gone / document.alive_count)})"
+        draw_line(painter, area, text, row=row, ghost=not session.hiding)
+        row += 1
+    for note in picture.notes:
+        draw_line(painter, area, note, row=row)
+        row += 1
+
+
+def paint_legend(painter: QPainter, area: QRect, legend: Legend) -> None:
+    """A colour bar with its numbers at the right edge, in the middle of the height."""
+    metrics = QFontMetricsF(painter.font())
+    line = metrics.height()
+    advance = metrics.horizontalAdvance
+    height = min(BAR_HEIGHTS[1], max(BAR_HEIGHTS[0], area.height() * BAR_SHARE))
+    labels = max(advance(tick.label) for tick in legend.ticks)
+    remarks = max(advance(tick.remark) for tick in legend.ticks)
+    cut = legend.cut
+    before = 0.0
+    if cut is not None:
+        before = max(advance(text) for text in (CUT_LABEL, cut.label, cut.remark)) + TICK + GAP
+    unseen = f"{count_text(legend.unseen)} unseen" if legend.unseen else ""
+    inside = max(
+        before + BAR_WIDTH + GAP + labels + (2 * GAP + remarks if remarks else 0),
+        advance(legend.title),
+        advance(legend.note),
+        BAR_WIDTH + GAP + advance(unseen),
+    )
+    full = height + (5.2 if unseen else 3.4) * line + 2 * PADDING
+    width = inside + 2 * PADDING
+    plate = QRectF(area.right() + 1 - MARGIN - width, area.center().y() - full / 2, width, full)
+    draw_plate(painter, plate)
+    left, top = plate.left() + PADDING, plate.top() + PADDING
+    _write(painter, left, top + metrics.ascent(), legend.title, TEXT)
+    _write(painter, left, top + line + metrics.ascent(), legend.note, DIM)
+    strip = QRectF(left + before, top + 2.7 * line, BAR_WIDTH, height)
+    painter.fillRect(strip, QBrush(_gradient(strip, legend.colormap)))
+    remark_x = strip.right() + GAP + labels + 2 * GAP
+    for tick in _with_room(legend.ticks, height, line):
+        _paint_tick(painter, strip, tick, remark_x)
+    if cut is not None:
+        _paint_cut(painter, strip, cut)
+    if unseen:
+        y = strip.bottom() + 1.1 * line
+        swatch = QRectF(left, y, BAR_WIDTH, metrics.ascent())
+        painter.fillRect(swatch, QColor.fromRgbF(*UNSEEN_COLOR))
+        painter.setPen(QPen(DIM, 1))
+        painter.drawRect(swatch)
+        _write(painter, swatch.right() + GAP, y + metrics.ascent() - 1, unseen, DIM)
+
+
+def _with_room(ticks: tuple[Tick, ...], height: float, line: float) -> list[Tick]:
+    """The ends, and of the ticks between them those whose labels do not touch."""
+    kept = [ticks[0]]
+    for tick in ticks[1:-1]:
+        if (tick.place - kept[-1].place) * height >= line <= (1 - tick.place) * height:
+            kept.append(tick)
+    return [*kept, ticks[-1]] if len(ticks) > 1 else kept
+
+
+def _paint_tick(painter: QPainter, strip: QRectF, tick: Tick, remark_x: float) -> None:
+    y = strip.bottom() - tick.place * strip.height()
+    painter.setPen(QPen(TEXT, 1))
+    painter.drawLine(QPointF(strip.right(), y), QPointF(strip.right() + TICK, y))
+    baseline = y + QFontMetricsF(painter.font()).ascent() / 2 - 1
+    _write(painter, strip.right() + TICK + GAP / 2, baseline, tick.label, TEXT)
+    _write(painter, remark_x, baseline, tick.remark, DIM)
+
+
+def _paint_cut(painter: QPainter, strip: QRectF, cut: Tick) -> None:
+    """A line across the bar, with its share of the Gaussians and its value to the left."""
+    metrics = QFontMetricsF(painter.font())
+    y = strip.bottom() - cut.place * strip.height()
+    painter.setPen(QPen(QColor(0, 0, 0, 200), 4))
+    painter.drawLine(QPointF(strip.left(), y), QPointF(strip.right(), y))
+    painter.setPen(QPen(QColor(255, 255, 255), 2))
+    painter.drawLine(QPointF(strip.left() - TICK, y), QPointF(strip.right(), y))
+    lines = [(CUT_LABEL, DIM), (cut.label, TEXT), (cut.remark, DIM)]
+    step = metrics.height() * 0.95
+    first = min(max(y - 1.5 * step, strip.top() - step), strip.bottom() - 2.4 * step)
+    for row, (text, color) in enumerate(lines):
+        x = strip.left() - TICK - GAP - metrics.horizontalAdvance(text)
+        _write(painter, x, first + row * step + metrics.ascent(), text, color)
+
+
+def _write(painter: QPainter, x: float, baseline: float, text: str, color: QColor) -> None:
+    painter.setPen(color)
+    painter.drawText(QPointF(x, baseline), text)
+
+
+def _gradient(strip: QRectF, colormap: str) -> QLinearGradient:
+    gradient = QLinearGradient(strip.bottomLeft(), strip.topLeft())
+    table = colormap_table(colormap)
+    for stop in range(GRADIENT_STOPS + 1):
+        place = stop / GRADIENT_STOPS
+        color = table[round(place * (len(table) - 1))].tolist()
+        gradient.setColorAt(place, QColor.fromRgbF(*color))
+    return gradient
 
 
 def _paint_empty(painter: QPainter, area: QRect, session: Session) -> None:
@@ -48,41 +168,16 @@ def _paint_empty(painter: QPainter, area: QRect, session: Session) -> None:
         draw_empty(painter, area, "Drop a .ply here", "or use File > Open Scene")
 
 
-def _paint_heatmap_legend(painter: QPainter, area: QRect, session: Session, frame: Frame) -> None:
-    worth = session.worth
-    if worth is None:
-        title = SCORES[session.score_name].title
-        draw_message(
-            painter, area, f"No score yet: {title}", "Press Compute scores in Sensitivity."
-        )
-    elif frame.request.worth is worth and frame.picture.ticks:
-        ticks = tuple(
-            (percentile / 100, f"{percentile} %", value_text(value))
-            for percentile, value in frame.picture.ticks
-        )
-        draw_color_bar(painter, area, ColorBar(SCORES[worth.name].title, "viridis", ticks))
-
-
-def _depth_bar(near: float, far: float) -> ColorBar:
-    middle = (near + far) / 2
-    return ColorBar(
-        "Depth",
-        "turbo",
-        (
-            (0.0, value_text(near), "near"),
-            (0.5, value_text(middle), ""),
-            (1.0, value_text(far), "far"),
-        ),
-    )
-
-
-def _facts(frame: Frame) -> str:
-    height, width = frame.pixels.shape[:2]
+def _facts(frame: Frame, total: int) -> str:
+    width, height = frame.size
+    drawn = frame.picture.drawn
+    of_total = f" of {count_text(total)}" if drawn != total else ""
     facts = [
-        f"{count_text(frame.picture.drawn)} Gaussians",
+        f"{count_text(drawn)}{of_total} Gaussians",
         f"{frame.ms:.0f} ms",
         f"{width} × {height}",
     ]
     if frame.request.scale < 1:
         facts.append(f"coarse {100 * frame.request.scale:.0f} %")
+    facts.append(frame.backend)
     return "  ·  ".join(facts)

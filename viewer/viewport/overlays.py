@@ -1,31 +1,26 @@
-"""What is painted over the picture: legends, the line of facts, the empty state."""
+"""What is painted over the picture: plates with text, words in the scene, the empty state."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontMetricsF, QLinearGradient, QPainter, QPen
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QImage,
+    QPainter,
+    QPen,
+)
 
-from core.rendering.heatmap import colormap_table
 from viewer.viewport.shading import GHOST_COLOR
 
 PLATE = QColor(14, 15, 18, 205)
 TEXT = QColor(232, 234, 238)
 DIM = QColor(168, 173, 181)
+SHADOW = QColor(10, 11, 14, 190)
+TAG_GAP = 8.0
 MARGIN = 12.0
 PADDING = 9.0
-BAR_WIDTH = 14.0
-MIN_BAR_HEIGHT, MAX_BAR_HEIGHT = 90.0, 240.0
-BAR_SHARE = 0.42
-GRADIENT_STOPS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class ColorBar:
-    """A legend: ``ticks`` are (place in 0..1 from the bottom, label, dim remark)."""
-
-    title: str
-    colormap: str
-    ticks: tuple[tuple[float, str, str], ...]
 
 
 def draw_line(
@@ -38,7 +33,7 @@ def draw_line(
     height = metrics.height() + PADDING
     top = area.bottom() + 1 - MARGIN - height - row * (height + 6)
     plate = QRectF(MARGIN, top, width, height)
-    _plate(painter, plate)
+    draw_plate(painter, plate)
     inner = plate.adjusted(PADDING, 0, -PADDING, 0)
     if ghost:
         side = metrics.ascent() * 0.8
@@ -50,36 +45,6 @@ def draw_line(
     painter.setPen(TEXT)
     elided = metrics.elidedText(text, Qt.TextElideMode.ElideRight, inner.width() + 1)
     painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter, elided)
-
-
-def draw_color_bar(painter: QPainter, area: QRect, bar: ColorBar) -> None:
-    """A legend at the right edge, in the middle of the height."""
-    metrics = QFontMetricsF(painter.font())
-    line = metrics.height()
-    labels = [f"{label}  {remark}".rstrip() for _, label, remark in bar.ticks]
-    widest = max((metrics.horizontalAdvance(label) for label in labels), default=0.0)
-    width = max(metrics.horizontalAdvance(bar.title), BAR_WIDTH + 10 + widest) + 2 * PADDING
-    height = min(MAX_BAR_HEIGHT, max(MIN_BAR_HEIGHT, area.height() * BAR_SHARE))
-    full = height + 2.4 * line + 2 * PADDING
-    plate = QRectF(area.right() + 1 - MARGIN - width, area.center().y() - full / 2, width, full)
-    _plate(painter, plate)
-    painter.setPen(TEXT)
-    painter.drawText(
-        QPointF(plate.left() + PADDING, plate.top() + PADDING + metrics.ascent()), bar.title
-    )
-    strip = QRectF(
-        plate.left() + PADDING, plate.top() + PADDING + 2.0 * line, BAR_WIDTH, height - PADDING
-    )
-    painter.fillRect(strip, QBrush(_gradient(strip, bar.colormap)))
-    for place, label, remark in bar.ticks:
-        y = strip.bottom() - place * strip.height()
-        painter.setPen(QPen(TEXT, 1))
-        painter.drawLine(QPointF(strip.right(), y), QPointF(strip.right() + 4, y))
-        left = strip.right() + 10
-        baseline = y + metrics.ascent() / 2 - 1
-        painter.drawText(QPointF(left, baseline), label)
-        painter.setPen(DIM)
-        painter.drawText(QPointF(left + metrics.horizontalAdvance(label + "  "), baseline), remark)
 
 
 def draw_message(painter: QPainter, area: QRect, title: str, hint: str) -> None:
@@ -94,7 +59,7 @@ def draw_message(painter: QPainter, area: QRect, title: str, hint: str) -> None:
         width,
         lines * metrics.height() + 2 * PADDING,
     )
-    _plate(painter, plate)
+    draw_plate(painter, plate)
     inner = plate.adjusted(PADDING, PADDING, -PADDING, -PADDING)
     painter.setPen(TEXT)
     painter.drawText(inner, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop, title)
@@ -132,7 +97,8 @@ def draw_empty(painter: QPainter, area: QRect, title: str, hint: str) -> None:
     )
 
 
-def _plate(painter: QPainter, rect: QRectF) -> None:
+def draw_plate(painter: QPainter, rect: QRectF) -> None:
+    """A dark, rounded ground for text."""
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(PLATE)
@@ -140,11 +106,67 @@ def _plate(painter: QPainter, rect: QRectF) -> None:
     painter.setBrush(Qt.BrushStyle.NoBrush)
 
 
-def _gradient(strip: QRectF, colormap: str) -> QLinearGradient:
-    gradient = QLinearGradient(strip.bottomLeft(), strip.topLeft())
-    table = colormap_table(colormap)
-    for stop in range(GRADIENT_STOPS + 1):
-        place = stop / GRADIENT_STOPS
-        color = table[round(place * (len(table) - 1))].tolist()
-        gradient.setColorAt(place, QColor.fromRgbF(*color))
-    return gradient
+def draw_shadowed(
+    painter: QPainter,
+    at: QPointF,
+    text: str,
+    color: QColor,
+    align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignHCenter,
+) -> None:
+    """A word on the picture, dark around its letters; ``at`` is on its baseline."""
+    width = QFontMetricsF(painter.font()).horizontalAdvance(text)
+    share = {Qt.AlignmentFlag.AlignRight: 1.0, Qt.AlignmentFlag.AlignLeft: 0.0}.get(align, 0.5)
+    start = QPointF(round(at.x() - share * width), round(at.y()))
+    painter.setPen(SHADOW)
+    for x, y in ((-1, 0), (1, 0), (0, -1), (0, 1), (1, 1)):
+        painter.drawText(start + QPointF(x, y), text)
+    painter.setPen(color)
+    painter.drawText(start, text)
+
+
+def draw_tag(
+    painter: QPainter,
+    area: QRect,
+    at: QPointF,
+    lines: Sequence[str],
+    *,
+    image: QImage | None = None,
+    above: float | None = None,
+) -> None:
+    """A plate with a few short lines, the first one bright, and maybe a picture.
+
+    It stands over ``above`` (or ``at``), below it where there is no room, and always inside.
+    """
+    metrics = QFontMetricsF(painter.font())
+    width = max(metrics.horizontalAdvance(line) for line in lines) + 2 * PADDING
+    height = len(lines) * metrics.height() + PADDING
+    if image is not None:
+        width = max(width, image.width() + 2 * PADDING)
+        height += image.height() + PADDING
+    top = (at.y() if above is None else above) - height - TAG_GAP
+    if top < 4:
+        top = at.y() + 2 * TAG_GAP
+    left = min(max(4.0, at.x() - width / 2), max(4.0, area.right() - 4 - width))
+    top = min(top, max(4.0, area.bottom() - 4 - height))
+    plate = QRectF(round(left), round(top), width, height)
+    draw_plate(painter, plate)
+    y = plate.top() + PADDING / 2
+    if image is not None:
+        painter.drawImage(QPointF(plate.center().x() - image.width() / 2, y + PADDING / 2), image)
+        y += image.height() + PADDING
+    for row, line in enumerate(lines):
+        painter.setPen(TEXT if row == 0 else DIM)
+        painter.drawText(QPointF(plate.left() + PADDING, y + metrics.ascent()), line)
+        y += metrics.height()
+
+
+def draw_notice(painter: QPainter, area: QRect, text: str) -> None:
+    """A plate with one line in the lower middle, for something that passes."""
+    metrics = QFontMetricsF(painter.font())
+    width = min(metrics.horizontalAdvance(text) + 2 * PADDING, area.width() - 2 * MARGIN)
+    height = metrics.height() + PADDING
+    plate = QRectF(0, 0, width, height)
+    plate.moveCenter(QPointF(area.center().x(), area.bottom() - 4 * MARGIN - height))
+    draw_plate(painter, plate)
+    painter.setPen(TEXT)
+    painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, text)

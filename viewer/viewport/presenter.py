@@ -2,7 +2,6 @@
 
 import logging
 import os
-from importlib.resources import files
 from typing import Any
 
 import moderngl
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from viewer.viewport.frames import Pixels, host_copy
+from viewer.viewport.splats import shader
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class Presenter:
         """How the last picture reached the texture."""
         self.context = context
         self._program = context.program(
-            vertex_shader=_shader("present.vert"), fragment_shader=_shader("present.frag")
+            vertex_shader=shader("present.vert"), fragment_shader=shader("present.frag")
         )
         self._quad = context.vertex_array(self._program, [])
         self._texture: moderngl.Texture | None = None
@@ -128,21 +128,28 @@ class Presenter:
         self.route = HOST_ROUTE
 
     def draw(
-        self, framebuffer: moderngl.Framebuffer, background: tuple[float, float, float]
+        self,
+        framebuffer: moderngl.Framebuffer,
+        background: tuple[float, float, float],
+        other: moderngl.Texture | None = None,
     ) -> None:
-        """Fill a framebuffer with the picture, or with the background if there is none."""
+        """Fill a framebuffer with the picture, or with the background if there is none.
+
+        ``other`` is shown instead, as it is; its first row is the top as well.
+        """
         framebuffer.use()
         self.context.viewport = (0, 0, *framebuffer.size)
         self.context.scissor = None
         self.context.enable_only(moderngl.NOTHING)
         self.context.clear(*background, 1.0)
-        if self._texture is None or self._size == (0, 0):
+        texture, size = (self._texture, self._size) if other is None else (other, other.size)
+        if texture is None or size == (0, 0):
             return
-        exact = self._size == framebuffer.size
-        self._texture.filter = (moderngl.NEAREST,) * 2 if exact else (moderngl.LINEAR,) * 2
-        self._texture.use(0)
-        width, height = self._texture.size
-        self._program["extent"] = (self._size[0] / width, self._size[1] / height)
+        exact = size == framebuffer.size
+        texture.filter = (moderngl.NEAREST,) * 2 if exact else (moderngl.LINEAR,) * 2
+        texture.use(0)
+        width, height = texture.size
+        self._program["extent"] = (size[0] / width, size[1] / height)
         self._quad.render(moderngl.TRIANGLE_STRIP, vertices=4)
 
     def clear(self) -> None:
@@ -191,7 +198,3 @@ class Presenter:
         if self._cuda_texture is not None:
             self._cuda_texture.release()
             self._cuda_texture = None
-
-
-def _shader(name: str) -> str:
-    return (files("shaders") / name).read_text(encoding="utf-8")

@@ -1,30 +1,70 @@
-"""What a frame shows: the picture that a request asks for, in every mode, with the prune ghost."""
+"""What a frame shows: the picture that a request asks for, in every mode, with all marks."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from core.cameras import Camera, Matrix, View
+from core.errors import UserError
+from core.properties import PROPERTIES
 from core.rendering import Render, render
-from core.rendering.heatmap import SEEN_ALPHA, depth_picture, depth_range, score_colors
+from core.rendering.cpu.common import F32
+from core.rendering.cpu.renderer import Workspace
+from core.rendering.heatmap import (
+    SEEN_ALPHA,
+    HeatRange,
+    depth_picture,
+    depth_range,
+    level_picture,
+)
 from core.scene import GaussianScene
-from core.scoring import Worth
+from core.scoring import SCORES, Worth
 from viewer.compare import Comparison
-from viewer.look import Look, Mode
+from viewer.look import Look, Mode, Overlay
+from viewer.viewport.legend import Legend, Ranked, depth_legend, error_legend, heat_legend
+from viewer.viewport.marks import (
+    COARSE_RINGS,
+    SHARP_RINGS,
+    draw_centers,
+    draw_level_line,
+    draw_rings,
+    mark_size,
+    project_scene,
+)
+from viewer.viewport.memory import Memory
+from viewer.viewport.photo_error import error_field
+from viewer.viewport.photos import photo_picture, seen_from
+from viewer.viewport.tints import BACKGROUND as BACKGROUND
+from viewer.viewport.tints import GHOST_COLOR as GHOST_COLOR
+from viewer.viewport.tints import (
+    GHOST_SHARE,
+    LIGHT_COLOR,
+    LIGHT_SHARE,
+    SELECTED_COLOR,
+    device_heat,
+    flags,
+    greys,
+    heat_limits,
+    mixed,
+    plain_marks,
+    property_worth,
+    tints,
+)
 
-BACKGROUND = (0.10, 0.11, 0.13)
-GHOST_COLOR = (1.0, 0.10, 0.50)
-GHOST_SHARE = 0.75
-TICK_PERCENTILES = (0, 25, 50, 75, 100)
-LUMA = (0.299, 0.587, 0.114)
+DIMMED = 0.6
+MARK_LIGHT = 0.25
+"""How much marks in the scene's colours are lightened: dark ones are hard to see when dimmed."""
+CUT_SHARE, SELECTED_EDGE = 0.5, 0.3
+ERROR_COLORMAP = "magma"
+
+SPLAT_MODES = frozenset({Mode.COLOR, Mode.HEATMAP, Mode.OPACITY, Mode.SIZE})
+"""Modes that are plain blending of one colour per Gaussian."""
+HEAT_MODES = SPLAT_MODES - {Mode.COLOR}
+HEAT_PROPERTIES = {Mode.OPACITY: "opacity", Mode.SIZE: "largest"}
 
 DEFAULT_LOOK = Look()
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +91,8 @@ class FrameRequest:
         Share of the full width and height to render at; 1 is sharp.
     pick
         A camera of one pixel whose visible point is asked for as well.
+    ends
+        Ends of the colours of depth and error, so that two pictures agree; None for its own.
     """
 
     scene: GaussianScene
@@ -66,78 +108,143 @@ class FrameRequest:
     hide: bool = False
     scale: float = 1.0
     pick: Camera | None = None
+    ends: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """What lies over a picture, apart from text.
+
+    ``pixels`` is float32 ``(H, W, 4)`` on the CPU, colours premultiplied by the fourth channel;
+    None where nothing lies there. ``notes`` are lines for a person, ``problem`` why a photo that
+    was asked for is missing.
+    """
+
+    pixels: Tensor | None = None
+    notes: tuple[str, ...] = ()
+    problem: UserError | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """``pixels`` uint8 ``(H, W, 4)``, where they were computed, and what its legend tells.
+    """A finished picture and what is to be told about it.
 
-    ``depth_range`` are the distances at the ends of the depth colours; ``ticks`` pairs of a
-    percentile and the score there; ``drawn`` and ``ghosts`` count Gaussians.
+    Attributes
+    ----------
+    pixels
+        uint8 ``(H, W, 4)``, where they were computed.
+    drawn, ghosts
+        Number of Gaussians drawn, and of those among them that the preview takes.
+    legend
+        What its colours mean, where they are not the scene's own.
+    advice
+        A title and a hint, where the mode cannot show what it is for.
+    notes
+        Lines about what lies over it.
+    problem
+        What a person can mend for the picture to be whole; to be told once.
+    ends
+        Ends of the colours of depth and error, see :class:`FrameRequest`.
+    remembered
+        Whether nothing had to be drawn, so that the time taken says nothing about drawing.
     """
 
     pixels: Tensor
     drawn: int
     ghosts: int = 0
-    depth_range: tuple[float, float] | None = None
-    ticks: tuple[tuple[int, float], ...] = ()
+    legend: Legend | None = None
+    advice: tuple[str, str] | None = None
+    notes: tuple[str, ...] = ()
+    problem: UserError | None = None
+    ends: tuple[float, float] | None = None
+    remembered: bool = False
 
 
-class _Last(Generic[T]):
-    """One remembered result, good for as long as it is made of the very same inputs."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Base:
+    """The picture before anything lies over it: ``rgb`` ``(H, W, 3)``."""
 
-    def __init__(self) -> None:
-        self._recipe: tuple[Any, ...] = ()
-        self._value: T | None = None
-
-    def get(self, make: Callable[..., T], *inputs: Any) -> T:
-        recipe = (make, *inputs)
-        same = len(recipe) == len(self._recipe) and all(
-            a is b or (isinstance(a, int) and isinstance(b, int) and a == b)
-            for a, b in zip(recipe, self._recipe, strict=True)
-        )
-        if not same or self._value is None:
-            self._value, self._recipe = make(*inputs), recipe
-        return self._value
+    rgb: Tensor
+    legend: Legend | None = None
+    advice: tuple[str, str] | None = None
+    problem: UserError | None = None
+    ends: tuple[float, float] | None = None
 
 
 class Shading:
     """Draws requests one after another and remembers what consecutive ones have in common."""
 
     def __init__(self) -> None:
-        self._drawn: _Last[int] = _Last()
-        self._keep: _Last[Tensor] = _Last()
-        self._ghosts: _Last[int] = _Last()
-        self._without: _Last[Tensor] = _Last()
-        self._heat: _Last[Tensor] = _Last()
-        self._ticks: _Last[tuple[tuple[int, float], ...]] = _Last()
-        self._tint: _Last[Tensor] = _Last()
+        self._memory = Memory()
+        self._counts = Memory(8)
+        self._workspace = Workspace()
 
     def picture(self, request: FrameRequest) -> Picture:
         """The picture of a request at its scale."""
-        alive, worth = request.alive, request.worth
-        drawn = self._drawn.get(_count, request.visible)
+        request = self.shown(request)
+        mode = request.look.mode
+        if mode == Mode.DEPTH:
+            base = self._draw_depth(request)
+        elif mode == Mode.ERROR:
+            base = self._draw_error(request)
+        else:
+            base = self._draw_splats(request)
+        return self._finish(request, base)
+
+    def shown(self, request: FrameRequest) -> FrameRequest:
+        """The same request where what is to be hidden is not visible, instead of marked."""
         removed = request.removed
-        ghosts = 0 if removed is None else self._ghosts.get(_count_both, removed, request.visible)
-        draw = {
-            Mode.COLOR: self._draw_color,
-            Mode.HEATMAP: self._draw_heatmap,
-            Mode.DEPTH: self._draw_depth,
-        }.get(request.look.mode, self._draw_color)
         if removed is not None and request.hide:
-            request = replace(
-                request, visible=self._without.get(_without, request.visible, removed)
+            visible = self._memory.get(_without, request.visible, removed)
+            return replace(request, visible=visible, removed=None, hide=False)
+        return request
+
+    def splat_colors(self, request: FrameRequest) -> Tensor | None:
+        """Colours of the Gaussians in a mode of SPLAT_MODES, on the scene's device.
+
+        ``(N, 3)``, or ``(N, 4)`` to be mixed over the scene's own colours by the fourth channel,
+        or None where these are drawn as they are. What the preview takes and what is selected is
+        mixed in.
+        """
+        request = self.shown(request)
+        removed, selected = self._marked(request)
+        marked = removed is not None or selected is not None
+        if request.look.mode not in HEAT_MODES:
+            return self._tints(removed, selected, request) if marked else None
+        heat = self._heat(request)
+        look, scene = request.look, request.scene
+        if heat is None:
+            colors = self._memory.get(greys, scene)
+        else:
+            ranked, _, limits = heat
+            colors = self._memory.get(
+                device_heat, ranked.worth, request.alive, limits, look.colormap, scene
             )
-            removed, ghosts = None, 0
-        rgb, depth_range = draw(request, removed)
-        heat = request.look.mode == Mode.HEATMAP and worth is not None
-        return Picture(
-            pixels=_to_rgba8(rgb),
-            drawn=drawn,
-            ghosts=ghosts,
-            depth_range=depth_range,
-            ticks=self._ticks.get(_ticks, worth, alive) if heat else (),
-        )
+        if not marked:
+            return colors
+        return self._memory.get(mixed, colors, self._tints(removed, selected, request))
+
+    def legend(self, request: FrameRequest) -> Legend | None:
+        """What the colours of a mode of SPLAT_MODES mean; None where they are the scene's own."""
+        request = self.shown(request)
+        heat = self._heat(request) if request.look.mode in HEAT_MODES else None
+        if heat is None:
+            return None
+        ranked, title, limits = heat
+        removed, _ = self._marked(request)
+        return self._memory.get(heat_legend, title, ranked, limits, request.look.colormap, removed)
+
+    def layer(self, request: FrameRequest) -> Layer:
+        """What lies over the picture of a request: the photo, marks and lines."""
+        request = self.shown(request)
+        camera = _scaled(request)
+        pixels = np.zeros((camera.height, camera.width, 4), np.float32)
+        notes: list[str] = []
+        problem = self._lay_photo(request, camera, pixels, notes)
+        drew = bool(request.look.photo_opacity > 0 and problem is None and _photo_view(request))
+        drew |= self._lay_marks(request, camera, pixels, notes)
+        drew |= self._lay_lines(request, camera, pixels)
+        return Layer(torch.from_numpy(pixels) if drew else None, tuple(notes), problem)
 
     def pick(self, request: FrameRequest) -> Matrix | None:
         """The visible point in the one-pixel camera of a request, ``(3,)``; None if it is empty."""
@@ -151,6 +258,69 @@ class Shading:
         point: Matrix = camera.camera_to_world[:3, :3] @ (ray * float(seen.depth[0, 0]))
         return point + camera.position
 
+    # Pictures by mode
+
+    def _draw_splats(self, request: FrameRequest) -> _Base:
+        colors = self.splat_colors(request)
+        return _Base(self._render(request, _scaled(request), colors).rgb, self.legend(request))
+
+    def _draw_depth(self, request: FrameRequest) -> _Base:
+        # The colour channels are free here: they carry how much of a pixel is marked.
+        seen = self._shares(request, _scaled(request))
+        assert seen.depth is not None
+        depth, alpha = seen.depth.cpu(), seen.alpha.cpu()
+        limits = request.ends or depth_range(depth, alpha)
+        behind = (1 - alpha)[..., None] * torch.tensor(BACKGROUND)
+        rgb = self._tinted(request, depth_picture(depth, alpha, limits) + behind, seen.rgb.cpu())
+        return _Base(rgb, None if limits is None else depth_legend(limits), ends=limits)
+
+    def _draw_error(self, request: FrameRequest) -> _Base:
+        view, camera = _photo_view(request), _scaled(request)
+        if view is None:
+            return replace(
+                self._draw_splats(request),
+                advice=(
+                    "The error needs a photo",
+                    "Go to a camera with a photo (C shows them, J goes to the nearest).",
+                ),
+            )
+        try:
+            field = self._memory.get(
+                error_field, request.scene, self._keep(request), view, request.scale
+            )
+        except UserError as problem:
+            return replace(
+                self._draw_splats(request), advice=(problem.message, problem.hint), problem=problem
+            )
+        seen = torch.from_numpy(seen_from(field.error, field.camera, camera))
+        limit = field.limit if request.ends is None else request.ends[1]
+        rgb = level_picture(seen.nan_to_num(0), 0, limit, ERROR_COLORMAP)
+        rgb[seen.isnan()] = torch.tensor(BACKGROUND)
+        if any(mask is not None for mask in self._marked(request)):
+            rgb = self._tinted(request, rgb, self._shares(request, camera).rgb.cpu())
+        largest, mean = float(field.error.max()), float(field.error.mean())
+        legend = error_legend(limit, largest, mean, ERROR_COLORMAP)
+        return _Base(rgb, legend, ends=(0.0, limit))
+
+    def _finish(self, request: FrameRequest, base: _Base) -> Picture:
+        layer, rgb = self.layer(request), base.rgb
+        if layer.pixels is not None:
+            over = layer.pixels.to(rgb.device)
+            rgb = rgb.clamp(0, 1) * (1 - over[..., 3:]) + over[..., :3]
+        removed = request.removed
+        return Picture(
+            pixels=_to_rgba8(rgb),
+            drawn=self._counts.get(_count, request.visible),
+            ghosts=0
+            if removed is None
+            else self._counts.get(_count_both, removed, request.visible),
+            legend=base.legend,
+            advice=base.advice,
+            notes=layer.notes,
+            problem=base.problem or layer.problem,
+            ends=base.ends,
+        )
+
     def _render(
         self,
         request: FrameRequest,
@@ -159,96 +329,180 @@ class Shading:
         background: tuple[float, float, float] = BACKGROUND,
         depth: bool = False,
     ) -> Render:
-        keep = self._keep.get(_on_device, request.visible, request.scene)
         return render(
-            request.scene, camera, background=background, keep=keep, colors=colors, depth=depth
+            request.scene,
+            camera,
+            background=background,
+            keep=self._keep(request),
+            colors=colors,
+            depth=depth,
         )
 
-    def _draw_color(self, request: FrameRequest, removed: Tensor | None) -> tuple[Tensor, None]:
-        colors = None if removed is None else self._tint.get(_ghost_tint, removed, request.scene)
-        return self._render(request, _scaled(request), colors).rgb, None
+    def _keep(self, request: FrameRequest) -> Tensor:
+        return self._memory.get(_on_device, request.visible, request.scene)
 
-    def _draw_heatmap(self, request: FrameRequest, removed: Tensor | None) -> tuple[Tensor, None]:
-        if request.worth is None:
-            colors = self._heat.get(_greys, request.scene)
+    # Colours per Gaussian
+
+    def _heat(self, request: FrameRequest) -> tuple[Ranked, str, HeatRange] | None:
+        """What a heatmap shows, its title and its range; None without a score."""
+        look, mode = request.look, request.look.mode
+        name = HEAT_PROPERTIES.get(mode)
+        if name is None:
+            worth = request.worth
+            if worth is None:
+                return None
+            entry = SCORES.get(worth.name)
+            title, log = worth.name if entry is None else entry.title, None
         else:
-            colors = self._heat.get(_heat, request.worth, request.alive, request.scene)
-        if removed is not None:
-            colors = self._tint.get(_ghost_over, colors, removed)
-        return self._render(request, _scaled(request), colors).rgb, None
+            worth = self._memory.get(property_worth, request.scene, name)
+            title, log = PROPERTIES[name].title, mode == Mode.SIZE
+        ranked = self._memory.get(Ranked.of, worth, request.alive)
+        limits = self._memory.get(heat_limits, ranked.ranking, look.scale, look.low, look.high, log)
+        return ranked, title, limits
 
-    def _draw_depth(
-        self, request: FrameRequest, removed: Tensor | None
-    ) -> tuple[Tensor, tuple[float, float] | None]:
-        # The colour channels are free here: they carry how much of a pixel would be removed.
-        flags = self._tint.get(_flags, request.scene, removed)
-        seen = self._render(request, _scaled(request), flags, (0.0, 0.0, 0.0), depth=True)
-        assert seen.depth is not None
-        depth, alpha = seen.depth.cpu(), seen.alpha.cpu()
-        limits = depth_range(depth, alpha)
-        rgb = depth_picture(depth, alpha, limits) + (1 - alpha)[..., None] * torch.tensor(
-            BACKGROUND
+    def _marked(self, request: FrameRequest) -> tuple[Tensor | None, Tensor | None]:
+        """What the preview takes and what is selected, each None where it is nothing."""
+        removed, selected = request.removed, request.selected
+        some_removed = removed is not None and self._counts.get(_count, removed)
+        some_selected = self._counts.get(_count, selected)
+        return removed if some_removed else None, selected if some_selected else None
+
+    def _tints(
+        self, removed: Tensor | None, selected: Tensor | None, request: FrameRequest
+    ) -> Tensor:
+        heat = request.look.mode in HEAT_MODES
+        return self._memory.get(tints, removed, selected, request.scene, heat)
+
+    # Pictures of marked Gaussians
+
+    def _shares(self, request: FrameRequest, camera: Camera) -> Render:
+        """How much of each pixel would be removed and is selected: the first two channels."""
+        return self._memory.get(
+            self._render_shares, request.scene, self._keep(request), *self._marked(request), camera
         )
+
+    def _render_shares(
+        self,
+        scene: GaussianScene,
+        keep: Tensor,
+        removed: Tensor | None,
+        selected: Tensor | None,
+        camera: Camera,
+    ) -> Render:
+        colors = self._memory.get(flags, scene, removed, selected)
+        return render(scene, camera, keep=keep, colors=colors, depth=True)
+
+    def _tinted(self, request: FrameRequest, rgb: Tensor, shares: Tensor) -> Tensor:
+        """A picture ``(H, W, 3)`` with ghosts and selected Gaussians mixed in by their shares."""
+        removed, selected = self._marked(request)
         if removed is not None:
-            share = seen.rgb[..., :1].cpu() * GHOST_SHARE
-            rgb = rgb + (torch.tensor(GHOST_COLOR) - rgb) * share
-        return rgb, limits
+            rgb = rgb + (torch.tensor(GHOST_COLOR) - rgb) * (shares[..., :1] * GHOST_SHARE)
+        if selected is not None:
+            rgb = rgb + (torch.tensor(LIGHT_COLOR) - rgb) * (shares[..., 1:2] * LIGHT_SHARE)
+        return rgb
+
+    # What lies over the picture
+
+    def _lay_photo(
+        self, request: FrameRequest, camera: Camera, pixels: F32, notes: list[str]
+    ) -> UserError | None:
+        opacity = min(request.look.photo_opacity, 1.0)
+        if opacity <= 0:
+            return None
+        view = _photo_view(request)
+        if view is None:
+            notes.append("Photo: go to its camera, J goes to the nearest")
+            return None
+        try:
+            photo = photo_picture(view, camera, BACKGROUND).numpy()
+        except UserError as problem:
+            notes.append("Photo: cannot be read")
+            return problem
+        reached = ~np.isnan(photo[..., 0])
+        pixels[reached, :3] = photo[reached] * opacity
+        pixels[reached, 3] = opacity
+        return None
+
+    def _lay_marks(
+        self, request: FrameRequest, camera: Camera, pixels: F32, notes: list[str]
+    ) -> bool:
+        look = request.look
+        rings, centers = look.shows(Overlay.RINGS), look.shows(Overlay.CENTERS)
+        if not (rings or centers):
+            return False
+        colors = self.splat_colors(request) if look.mode in SPLAT_MODES else None
+        if look.mode not in SPLAT_MODES:
+            colors = self._memory.get(plain_marks, request.scene)
+        projected = project_scene(
+            self._memory.get(_on_cpu, request.scene),
+            camera,
+            request.visible,
+            None if colors is None else colors.cpu(),
+            self._workspace,
+        )
+        pixels *= 1 - DIMMED
+        pixels[..., 3] += DIMMED
+        selected, size = request.selected.numpy(), mark_size(camera.height)
+        light = MARK_LIGHT if look.mode == Mode.COLOR else 0.0
+        if rings:
+            limit = SHARP_RINGS if request.scale == 1 else COARSE_RINGS
+            drawn = draw_rings(pixels, projected, selected, _highlight(look), limit, size, light)
+            if drawn < len(projected.order):
+                notes.append(f"Rings of the largest {drawn:,} of {len(projected.order):,}")
+        if centers:
+            draw_centers(pixels, projected, selected, _highlight(look), size, light)
+        return True
+
+    def _lay_lines(self, request: FrameRequest, camera: Camera, pixels: F32) -> bool:
+        """Where the cut would run and around what is selected: only in sharp pictures."""
+        if request.scale < 1:
+            return False
+        look = request.look
+        removed, selected = self._marked(request)
+        cut = removed is not None and look.contour and look.mode in HEAT_MODES
+        if not cut and selected is None:
+            return False
+        shares = self._shares(request, camera).rgb.cpu().numpy()
+        size = mark_size(camera.height)
+        if cut:
+            draw_level_line(pixels, shares[..., 0], CUT_SHARE, LIGHT_COLOR, size)
+        if selected is not None:
+            color = _highlight(look)
+            draw_level_line(pixels, shares[..., 1], SELECTED_EDGE, color, size, dashed=True)
+        return True
 
 
 def _scaled(request: FrameRequest) -> Camera:
     return request.camera if request.scale == 1 else request.camera.scaled(request.scale)
 
 
+def _photo_view(request: FrameRequest) -> View | None:
+    view = request.view
+    return None if view is None or view.photo is None else view
+
+
+def _highlight(look: Look) -> tuple[float, float, float]:
+    return SELECTED_COLOR if look.mode == Mode.COLOR else LIGHT_COLOR
+
+
 def _count(mask: Tensor) -> int:
     return int(mask.sum())
-
-
-def _on_device(alive: Tensor, scene: GaussianScene) -> Tensor:
-    return alive.to(scene.device)
 
 
 def _count_both(a: Tensor, b: Tensor) -> int:
     return int((a & b).sum())
 
 
-def _without(alive: Tensor, removed: Tensor) -> Tensor:
-    return alive & ~removed
+def _on_device(mask: Tensor, scene: GaussianScene) -> Tensor:
+    return mask.to(scene.device)
 
 
-def _heat(worth: Worth, alive: Tensor, scene: GaussianScene) -> Tensor:
-    return score_colors(worth, alive).to(scene.device)
+def _on_cpu(scene: GaussianScene) -> GaussianScene:
+    return scene if scene.device.type == "cpu" else scene.to("cpu")
 
 
-def _greys(scene: GaussianScene) -> Tensor:
-    luma = scene.base_colors() @ torch.tensor(LUMA, device=scene.device)
-    return luma[:, None].expand(-1, 3).contiguous()
-
-
-def _ghost_tint(removed: Tensor, scene: GaussianScene) -> Tensor:
-    tint = torch.empty(len(removed), 4)
-    tint[:, :3] = torch.tensor(GHOST_COLOR)
-    tint[:, 3] = removed * GHOST_SHARE
-    return tint.to(scene.device)
-
-
-def _ghost_over(colors: Tensor, removed: Tensor) -> Tensor:
-    ghost = torch.tensor(GHOST_COLOR, device=colors.device)
-    return torch.where(removed.to(colors.device)[:, None], ghost, colors)
-
-
-def _flags(scene: GaussianScene, removed: Tensor | None) -> Tensor:
-    if removed is None:
-        return torch.zeros(len(scene), 3, device=scene.device)
-    return removed.to(scene.device, torch.float32)[:, None].expand(-1, 3).contiguous()
-
-
-def _ticks(worth: Worth, alive: Tensor) -> tuple[tuple[int, float], ...]:
-    order = worth.order[alive[worth.order]]
-    if len(order) == 0:
-        return ()
-    places = [round(percentile / 100 * (len(order) - 1)) for percentile in TICK_PERCENTILES]
-    values = worth.values[order[places]].tolist()
-    return tuple(zip(TICK_PERCENTILES, values, strict=True))
+def _without(visible: Tensor, removed: Tensor) -> Tensor:
+    return visible & ~removed
 
 
 def _to_rgba8(rgb: Tensor) -> Tensor:

@@ -1,64 +1,66 @@
-"""The picture of the scene: asks for frames, shows them, and moves the camera by the mouse."""
+"""The picture of the scene: asks for frames, shows them, and lets mouse and keys into it."""
 
-import logging
-from enum import Enum, auto
-from math import log as ln
+from collections.abc import Callable
 
-import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRect, Qt, QTimer, QVariantAnimation
+from PySide6.QtCore import QEvent, QPointF, QRect, Qt, Slot
 from PySide6.QtCore import Signal as QtSignal
 from PySide6.QtGui import (
     QCloseEvent,
     QColor,
+    QFocusEvent,
     QImage,
+    QKeyEvent,
     QMouseEvent,
     QNativeGestureEvent,
     QPainter,
+    QPen,
     QResizeEvent,
     QShowEvent,
     QWheelEvent,
 )
 from PySide6.QtWidgets import QVBoxLayout, QWidget
-from torch import Tensor
 
-from core.cameras import Camera
-from core.errors import UserError
+from core.cameras import Camera, Matrix, View
+from viewer import theme
+from viewer.compare import CompareMode
+from viewer.look import Overlay
 from viewer.session import Session
-from viewer.viewport.canvas import as_image, make_canvas
-from viewer.viewport.frames import (
-    Frame,
-    FrameRenderer,
-    FrameStats,
-    Pace,
-    Survey,
-    Surveyed,
-    host_copy,
-)
+from viewer.tools.tool import ToolBox
+from viewer.viewport.canvas import as_image
+from viewer.viewport.comparing import half_camera
+from viewer.viewport.cube import ViewCube
+from viewer.viewport.fly import DEFAULT_SPEED
+from viewer.viewport.frames import Frame, FrameStats
+from viewer.viewport.gestures import Gestures
+from viewer.viewport.handle import Handle
 from viewer.viewport.hud import paint_hud
-from viewer.viewport.navigation import DOLLY_FACTOR, Navigator, Pose
-from viewer.viewport.shading import BACKGROUND, FrameRequest
+from viewer.viewport.navigation import Navigator
+from viewer.viewport.overlays import draw_notice
+from viewer.viewport.pictures import render_picture
+from viewer.viewport.pilot import Pilot
+from viewer.viewport.probe_card import ProbeCard
+from viewer.viewport.projection import NEAR_SHARE, Projection
+from viewer.viewport.scenery import Scenery
+from viewer.viewport.shading import BACKGROUND
+from viewer.viewport.stream import FrameStream
+from viewer.widgets.numbers import value_text
 
-log = logging.getLogger(__name__)
-
-SETTLE_MS = 120
-FLIGHT_MS = 220
-WHEEL_NOTCH = 120.0
-TRACKPAD_PX_PER_STEP = 40.0
-
-
-class Gesture(Enum):
-    """What dragging does."""
-
-    ORBIT = auto()
-    PAN = auto()
+RING_PX = 2
+KEYBOARD_REASONS = (
+    Qt.FocusReason.TabFocusReason,
+    Qt.FocusReason.BacktabFocusReason,
+    Qt.FocusReason.ShortcutFocusReason,
+)
 
 
 class Viewport(QWidget):
     """Draws the session's document and navigates in it.
 
-    Left or middle drag orbits, right drag or Shift with any drag pans, the wheel moves to the
-    cursor, a double click makes the point under the cursor the one to orbit. Pictures are coarse
-    while something moves and sharp when it is still; none is computed on the window's thread.
+    Left drag is the tool's; without one it orbits, or looks around in fly mode. Middle drag orbits,
+    right drag pans, as does Shift with any drag that is no tool's. The wheel moves to the cursor,
+    a double click makes the point under the cursor the one to orbit, W A S D Q E fly while held.
+    Pictures are coarse while something moves and sharp when it is still; none is computed on the
+    window's thread.
 
     Parameters
     ----------
@@ -71,43 +73,80 @@ class Viewport(QWidget):
     frame_shown = QtSignal(FrameStats)
     camera_changed = QtSignal()
     view_shown = QtSignal(int)
+    mode_changed = QtSignal()
+    """Orbiting or flying, perspective or parallel."""
+    probed = QtSignal(object)
+    """What makes the pixel under the mouse, a :class:`ProbeReport`; None where that is unknown."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("viewport")
         self.setAccessibleName("Viewport")
-        self.setAccessibleDescription("Picture of the scene. Drag to orbit, wheel to approach.")
+        self.setAccessibleDescription(
+            "Picture of the scene. Drag to orbit, wheel to approach, W A S D Q E to fly."
+        )
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        self.setMouseTracking(True)
         self.setMinimumSize(160, 120)
         self._session = session
-        self.navigator = Navigator()
-        self._frame: Frame | None = None
-        self._survey: Survey | None = None
-        self._surveyed: Surveyed | None = None
-        self._pick: Camera | None = None
-        self._view_index = -1
-        self._gesture: Gesture | None = None
-        self._mouse = QPointF()
-        self._reported: set[str] = set()
-        self._pace = Pace()
-        self._renderer = FrameRenderer(session.runner.lane)
-        self._renderer.ready.connect(self._take)
-        self._renderer.failed.connect(self._report)
-        self.canvas = make_canvas(self._paint_overlay, self)
+        self._ring = False
+        self.toolbox = ToolBox(self)
+        self._pilot = Pilot(session, self._size, self)
+        self._stream = FrameStream(session, self.camera, self._view, self._paint_overlay, self)
+        self.canvas = self._stream.canvas
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.canvas)
-        self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
-        self._settle.timeout.connect(self._request_sharp)
-        self._flight = QVariantAnimation(self, startValue=0.0, endValue=1.0, duration=FLIGHT_MS)
-        self._flight.valueChanged.connect(self._fly)
-        self._flight_poses: tuple[Pose, Pose] = (self.navigator.pose, self.navigator.pose)
+        self._scenery = Scenery(session, self.show_view, self)
+        self._probe = ProbeCard(session, self._under, lambda: self.navigator.depth_offset, self)
+        self._cube = ViewCube(
+            rotation=lambda: self.navigator.rotation,
+            shown=lambda: session.document is not None and session.look.shows(Overlay.CUBE),
+            look_along=self.look_along,
+            orbit=self._pilot.orbit,
+        )
+        self._handles: list[Handle] = [self._cube]
+        self._gestures = Gestures(
+            self,
+            self.navigator,
+            self.toolbox,
+            self._handles,
+            (self._probe.handle, self._scenery.frustums),
+            lambda: self._pilot.fly_mode,
+        )
         self._listen(session)
 
     def _listen(self, session: Session) -> None:
+        pilot, gestures = self._pilot, self._gestures
+        stream = self._stream
+        stream.shown.connect(self.frame_shown)
+        stream.came.connect(self._look_at_scenery)
+        stream.surveyed.connect(pilot.take_survey)
+        stream.picked.connect(pilot.set_pivot)
+        pilot.moved.connect(self._moved)
+        pilot.view_shown.connect(self.view_shown)
+        pilot.mode_changed.connect(self.mode_changed)
+        pilot.mode_changed.connect(self._repaint)
+        pilot.surveyed_changed.connect(self._take_surroundings)
+        gestures.began.connect(pilot.stop)
+        gestures.moved.connect(pilot.moved_by_hand)
+        gestures.speed_steps.connect(pilot.change_speed)
+        gestures.hovered.connect(self._repaint)
+        self.toolbox.changed.connect(gestures.show_cursor)
+        for repaint in (
+            self.toolbox.changed,
+            self.toolbox.repaint,
+            self._scenery.repaint,
+            self._probe.repaint,
+            session.runner.changed,
+            theme.events.changed,
+        ):
+            repaint.connect(self._repaint)
+        self._probe.probed.connect(self.probed)
+        self._scenery.looked.connect(self._look_at_scenery)
         session.document_replaced.connect(self._start_document)
-        session.views_changed.connect(self._start_survey)
+        session.views_changed.connect(self._start_views)
         for changed in (
             session.state_changed,
             session.scores_changed,
@@ -117,311 +156,273 @@ class Viewport(QWidget):
             session.compare.changed,
         ):
             changed.connect(self.refresh)
-        session.runner.changed.connect(self.canvas.update)
+            changed.connect(self._probe.restart)
         if session.document is not None:
             self._start_document()
 
+    @Slot()
+    def _repaint(self) -> None:
+        self.canvas.update()
+
     # For the window
+
+    @property
+    def navigator(self) -> Navigator:
+        """The camera as it is moved."""
+        return self._pilot.navigator
 
     def camera(self) -> Camera:
         """The camera of the sharp picture, in physical pixels."""
-        ratio = self.devicePixelRatioF()
-        return self.navigator.camera(
-            max(1, round(self.width() * ratio)), max(1, round(self.height() * ratio))
-        )
+        return self.navigator.camera(*self._size())
 
     def frame_scene(self) -> None:
-        """Fit the whole scene into the picture; keeps the viewing direction."""
-        if self._surveyed is not None:
-            before = self.navigator.pose
-            self.navigator.frame(self._surveyed.frame.center, self._surveyed.frame.radius)
-            self._fly_from(before)
+        """Fit the selected Gaussians, or else the whole scene; keeps the viewing direction."""
+        self._pilot.frame_scene()
 
     def reset_view(self) -> None:
         """Go back to the view that the scene opened with."""
-        if self._surveyed is not None:
-            before = self.navigator.pose
-            self._take_home(self._surveyed)
-            self._fly_from(before)
+        self._pilot.reset()
 
     def go_to(self, camera: Camera) -> None:
         """Fly to a camera's place, direction and field of view."""
-        before = self.navigator.pose
-        self.navigator.go_to(camera)
-        self._fly_from(before)
+        self._pilot.go_to(camera)
 
     def show_view(self, number: int) -> None:
         """Fly to one of the dataset's cameras, by its number."""
-        document = self._session.document
-        if document is not None and 0 <= number < len(document.views):
-            self._view_index = number
-            self.go_to(document.views[number].camera)
-            self.view_shown.emit(number)
+        self._pilot.show_view(number)
 
     def next_view(self) -> None:
         """Fly to the next of the dataset's cameras."""
-        self._step_view(1)
+        self._pilot.step_view(1)
 
     def previous_view(self) -> None:
         """Fly to the previous of the dataset's cameras."""
-        self._step_view(-1)
+        self._pilot.step_view(-1)
+
+    def nearest_view(self) -> None:
+        """Fly to the dataset's camera nearest in place and direction."""
+        self._pilot.nearest_view()
+
+    def look_along(self, direction: Matrix) -> None:
+        """Fly around the pivot to a level view along a direction, ``(3,)``."""
+        self._pilot.look_along(direction)
+
+    @property
+    def current_view(self) -> int | None:
+        """Number of the dataset's view that the camera stands at exactly, None if at none."""
+        return self._pilot.current_view
+
+    @property
+    def fly_mode(self) -> bool:
+        """Whether dragging looks around and the wheel sets the speed, instead of orbiting."""
+        return self._pilot.fly_mode
+
+    def toggle_fly(self) -> None:
+        """Fly, or orbit."""
+        self._pilot.set_fly_mode(not self.fly_mode)
+
+    @property
+    def orthographic(self) -> bool:
+        """Whether the view is parallel."""
+        return self.navigator.orthographic
+
+    def toggle_orthographic(self) -> None:
+        """Parallel view, or perspective."""
+        self._pilot.set_orthographic(not self.orthographic)
+
+    @property
+    def up_axis(self) -> str | None:
+        """The up axis chosen by hand, such as "-y"; None while it is found automatically."""
+        return self._pilot.up_axis
+
+    def set_speeds(self, fly: float, drag: float, invert_wheel: bool) -> None:
+        """Take over a person's factors on the usual speeds, and which way the wheel goes."""
+        self._pilot.keys.speed = DEFAULT_SPEED * fly
+        self.navigator.drag_speed = drag
+        self._gestures.invert_wheel = invert_wheel
+
+    def set_up_axis(self, axis: str | None) -> None:
+        """Choose what is up: a key of :data:`viewer.viewport.pilot.UP_AXES`, None for automatic.
+
+        It is kept for scenes that are opened later.
+        """
+        self._pilot.set_up_axis(axis)
+
+    def add_handle(self, handle: Handle) -> None:
+        """Give a part of the picture mouse events before the tools; it is painted over scenery."""
+        self._handles.append(handle)
+        self.canvas.update()
+
+    def escape(self) -> None:
+        """Drop what the tool has begun; where there is nothing, put it away."""
+        self.toolbox.escape()
+
+    def accept(self) -> None:
+        """Let the tool finish."""
+        if self.toolbox.active is not None and self.toolbox.active.accept():
+            self.canvas.update()
 
     @property
     def settled(self) -> bool:
-        """Whether the sharp picture of the present state is shown."""
-        frame, session = self._frame, self._session
-        if frame is None or session.document is None or self._survey is not None:
-            return False
-        request, camera = frame.request, self.camera()
-        return (
-            request.scale == 1
-            and request.alive is session.document.alive
-            and request.visible is session.document.visible
-            and request.selected is session.document.selected
-            and request.look == session.look
-            and request.removed is session.removed
-            and request.hide == session.hiding
-            and request.worth is session.worth
-            and (request.camera.width, request.camera.height) == (camera.width, camera.height)
-            and np.array_equal(request.camera.world_to_camera, camera.world_to_camera)
-        )
+        """Whether nothing moves and the sharp picture of the present state is shown."""
+        return not self._pilot.moving and self._stream.settled
 
     @property
     def frame(self) -> Frame | None:
         """The frame that is shown, None before the first one of a document."""
-        return self._frame
+        return self._stream.frame
 
     def screenshot(self) -> QImage:
         """The picture last shown, in physical pixels, without legends."""
-        if self._frame is None:
-            camera = self.camera()
-            image = QImage(camera.width, camera.height, QImage.Format.Format_RGBX8888)
+        pixels = self.canvas.picture()
+        if pixels is None:
+            image = QImage(*self._size(), QImage.Format.Format_RGBX8888)
             image.fill(QColor.fromRgbF(*BACKGROUND))
             return image
-        pixels = self._frame.pixels
-        return as_image(host_copy(pixels) if isinstance(pixels, Tensor) else pixels).copy()
+        return as_image(pixels).copy()
+
+    def render_picture(self, width: int, height: int, done: Callable[[QImage], object]) -> None:
+        """Draw the present state sharp at a size in pixels, without overlays, off this thread.
+
+        ``done`` gets the image on this thread.
+
+        Raises
+        ------
+        UserError
+            If that is more than 8192 pixels a side or 64 megapixels, or no scene is open.
+        """
+        camera = self.navigator.camera(max(1, width), max(1, height))
+        render_picture(self._session, camera, self._view(), done)
 
     def shut_down(self) -> None:
-        """End the worker and free what the driver holds; to be called when the window closes."""
-        self._settle.stop()
-        self._flight.stop()
-        self._renderer.shut_down()
-        self.canvas.release()
+        """End the workers and free what the driver holds; to be called when the window closes."""
+        self._pilot.shut_down()
+        self._probe.stop()
+        self._scenery.shut_down()
+        self._stream.shut_down()
 
     def refresh(self) -> None:
         """Ask for a new picture: one that keeps up at once, and a sharp one when all is still."""
-        if self._session.document is None or not self.isVisible():
-            return
-        self._request(self._pace.scale)
-        self._settle.start()
+        self._stream.refresh()
 
-    # Frames
+    # What is shown
+
+    def _size(self) -> tuple[int, int]:
+        ratio = self.devicePixelRatioF()
+        return max(1, round(self.width() * ratio)), max(1, round(self.height() * ratio))
+
+    def _view(self) -> View | None:
+        document, number = self._session.document, self.current_view
+        if document is None or number is None or number >= len(document.views):
+            return None
+        return document.views[number]
 
     def _start_document(self) -> None:
-        self._frame = self._surveyed = self._pick = None
-        self._view_index = -1
-        self._reported.clear()
-        self._pace = Pace()
-        self._flight.stop()
-        self.canvas.show_pixels(None)
-        self._start_survey()
+        self._pilot.start_document()
+        self._scenery.clear()
+        self._probe.restart()
+        self._stream.start()
 
-    def _start_survey(self) -> None:
-        document = self._session.document
-        if document is not None:
-            size = self.camera()
-            self._survey = Survey(document.scene, document.views, (size.width, size.height))
-            self.refresh()
+    def _start_views(self) -> None:
+        self._pilot.start_views()
+        self._stream.survey()
 
-    def _request_sharp(self) -> None:
-        shown = self._frame
-        if self._pace.scale < 1 or shown is None or shown.request.scale < 1:
-            self._request(1.0)
+    def _take_surroundings(self) -> None:
+        if self._pilot.frame is not None:
+            self._scenery.survey(self._pilot.frame)
 
-    def _request(self, scale: float) -> None:
-        session = self._session
-        document = session.document
-        if document is None:
-            return
-        if self._survey is not None:
-            self._renderer.request(self._survey)
-            return
-        self._renderer.request(
-            FrameRequest(
-                scene=document.scene,
-                alive=document.alive,
-                visible=document.visible,
-                selected=document.selected,
-                camera=self.camera(),
-                look=session.look,
-                worth=session.worth,
-                removed=session.removed,
-                comparison=session.compare.comparison(),
-                hide=session.hiding,
-                scale=scale,
-                pick=self._pick,
-            )
-        )
-
-    def _take(self) -> None:
-        document = self._session.document
-        surveyed = self._renderer.take_surveyed()
-        if surveyed is not None and surveyed.survey is self._survey:
-            self._take_survey(surveyed)
-        frame = self._renderer.take_frame()
-        if frame is None or document is None or frame.request.scene is not document.scene:
-            return
-        self._frame = frame
-        self._pace.record(frame.request.scale, frame.ms)
-        self.canvas.show_pixels(frame.pixels)
-        self._renderer.on_device = self.canvas.takes_tensors
-        if frame.request.pick is not None and frame.request.pick is self._pick:
-            self._pick = None
-            if frame.picked is not None:
-                before = self.navigator.pose
-                self.navigator.set_pivot(frame.picked)
-                self._fly_from(before)
-        height, width = frame.pixels.shape[:2]
-        coarse = frame.request.scale < 1
-        self.frame_shown.emit(
-            FrameStats(
-                frame.ms,
-                width,
-                height,
-                coarse,
-                frame.picture.drawn,
-                frame.backend,
-                self.canvas.route,
-            )
-        )
-
-    def _take_survey(self, surveyed: Surveyed) -> None:
-        """Opened scenes are shown from their best side; later surveys leave the camera alone."""
-        opening = self._surveyed is None
-        self._survey, self._surveyed = None, surveyed
-        if opening:
-            self._take_home(surveyed)
-        else:
-            self._end_flight()
-            here = self.camera()
-            self.navigator.set_up(surveyed.frame.up)
-            self.navigator.go_to(here)
-        self._moved()
-
-    def _take_home(self, surveyed: Surveyed) -> None:
-        self.navigator.set_up(surveyed.frame.up)
-        self.navigator.frame(surveyed.frame.center, surveyed.frame.radius)
-        self.navigator.go_to(surveyed.home)
-
-    def _report(self, error: Exception) -> None:
-        """Tell a person once, not at every frame."""
-        text = str(error) if isinstance(error, UserError) else f"Drawing failed: {error}."
-        if text not in self._reported:
-            self._reported.add(text)
-            log.error("a frame failed", exc_info=error)
-            self._session.notified.emit("error", text)
-
-    # Navigation
-
-    def _step_view(self, step: int) -> None:
-        document = self._session.document
-        if document is None or not document.views:
-            self._session.notified.emit("info", "No cameras yet. Attach photos and cameras first.")
-            return
-        count = len(document.views)
-        first = 0 if step > 0 else count - 1
-        self.show_view(first if self._view_index < 0 else (self._view_index + step) % count)
-
-    def _fly_from(self, before: Pose) -> None:
-        """Ease from a pose to the navigator's present one."""
-        self._flight.stop()
-        self._flight_poses = (before, self.navigator.pose)
-        self._fly(0.0)
-        self._flight.start()
-
-    def _fly(self, share: float) -> None:
-        start, end = self._flight_poses
-        eased = share * share * (3 - 2 * share)
-        self.navigator.pose = end if share >= 1 else start.mix(end, eased)
-        self._moved()
-
-    def _end_flight(self) -> None:
-        if self._flight.state() == QVariantAnimation.State.Running:
-            self._flight.stop()
-            self.navigator.pose = self._flight_poses[1]
+    def _look_at_scenery(self) -> None:
+        self._scenery.look_from(self.camera())
 
     def _moved(self) -> None:
+        self._probe.restart()
         self.camera_changed.emit()
-        self.refresh()
+        self._stream.move()
+        self.canvas.update()
 
     # Qt events
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Begin to orbit or pan."""
-        if self._gesture is not None:
-            return
-        self._flight.stop()
-        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        pans = shift or event.button() == Qt.MouseButton.RightButton
-        self._gesture = Gesture.PAN if pans else Gesture.ORBIT
-        self._mouse = event.position()
-        self.setCursor(Qt.CursorShape.SizeAllCursor if pans else Qt.CursorShape.ClosedHandCursor)
+        """Begin what the button is for."""
+        self._show_ring(False)
+        self._gestures.press(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Orbit or pan."""
-        moved = event.position() - self._mouse
-        self._mouse = event.position()
-        if self._gesture is None or moved.isNull():
-            return
-        if self._gesture == Gesture.PAN:
-            self.navigator.pan(moved.x(), moved.y())
-        else:
-            self.navigator.orbit(moved.x(), moved.y())
-        self._moved()
+        """Go on with it, or hover."""
+        self._gestures.move(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """End the gesture when the last button is up."""
-        if not event.buttons():
-            self._gesture = None
-            self.unsetCursor()
+        """End it when the last button is up."""
+        self._gestures.release(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Ask for the point under the cursor; it becomes the pivot when the answer comes."""
-        if event.button() != Qt.MouseButton.LeftButton:
-            self.mousePressEvent(event)
+        if self._gestures.double_click(event):
             return
         ratio = self.devicePixelRatioF()
         camera = self.camera()
         K = camera.K.copy()
         K[:2, 2] -= (int(event.position().x() * ratio), int(event.position().y() * ratio))
-        self._pick = Camera(camera.world_to_camera, K, 1, 1)
-        self.refresh()
+        self._stream.pick(Camera(camera.world_to_camera, K, 1, 1))
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        """Approach or leave the point under the cursor; by pixels where a trackpad gives them."""
-        self._flight.stop()
-        pixels = event.pixelDelta().y()
-        if pixels and event.phase() != Qt.ScrollPhase.NoScrollPhase:
-            steps = pixels / TRACKPAD_PX_PER_STEP
-        else:
-            steps = event.angleDelta().y() / WHEEL_NOTCH
-        self._dolly(steps, event.position())
+        """Zoom, change the flying speed, or what the tool does."""
+        self._gestures.wheel(event)
         event.accept()
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Begin to fly; Tab must not go on to the parents, who would move the focus."""
+        tab = event.key() in (Qt.Key.Key_Tab, Qt.Key.Key_Backtab)
+        if not tab and not self._pilot.keys.press(event):
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        """End flying."""
+        if not self._pilot.keys.release(event):
+            super().keyReleaseEvent(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show a ring where the keyboard brought the focus."""
+        super().focusInEvent(event)
+        self._show_ring(event.reason() in KEYBOARD_REASONS)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Keys that are let go elsewhere are not seen here."""
+        super().focusOutEvent(event)
+        self._pilot.keys.let_go()
+        self._show_ring(False)
+
+    def focusNextPrevChild(self, _next: bool) -> bool:
+        """Tab is a key like others here; F6 leads out."""
+        return False
+
     def event(self, event: QEvent) -> bool:
-        """Also pinch gestures, and moving to a screen with other pixels."""
+        """Also pinch gestures, keys that shortcuts must not take, and screens with other pixels."""
         if isinstance(event, QNativeGestureEvent):
-            if event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
-                self._dolly(ln(max(0.1, 1 + event.value())) / -ln(DOLLY_FACTOR), event.position())
+            self._gestures.pinch(event)
+            return True
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and self._pilot.keys.wants(event)
+        ):
+            event.accept()
             return True
         if event.type() == QEvent.Type.DevicePixelRatioChange:
             self.refresh()
         return super().event(event)
 
+    def leaveEvent(self, event: QEvent) -> None:
+        """Nothing is hovered any more."""
+        super().leaveEvent(event)
+        self._gestures.leave()
+
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the scene framed."""
         super().resizeEvent(event)
         self.navigator.resize(self.width(), self.height())
+        self._cube.place(self.rect())
+        self._probe.restart()
         self.refresh()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -434,10 +435,64 @@ class Viewport(QWidget):
         self.shut_down()
         super().closeEvent(event)
 
-    def _dolly(self, steps: float, at: QPointF) -> None:
-        if steps:
-            self.navigator.dolly(steps, at.x(), at.y())
-            self._moved()
+    # Over the picture
+
+    def _parts(self, width: int, height: int) -> list[tuple[QRect, Camera]]:
+        """The pictures that are shown at a size, where they are, and their cameras."""
+        camera = self.navigator.camera(width, height)
+        compare = self._session.compare
+        comparison = compare.comparison()
+        if comparison is None or comparison.flip or comparison.mode != CompareMode.SIDE_BY_SIDE:
+            return [(QRect(0, 0, width, height), camera)]
+        half = half_camera(camera)
+        return [(QRect(left, 0, half.width, height), half) for left in (0, width - half.width)]
+
+    def _under(self, at: QPointF) -> tuple[Camera, int, int]:
+        """The camera of the picture at a place, and the pixel there."""
+        ratio = self.devicePixelRatioF()
+        x, y = int(at.x() * ratio), int(at.y() * ratio)
+        parts = self._parts(*self._size())
+        rect, camera = next((part for part in parts if part[0].contains(x, y)), parts[0])
+        x, y = x - rect.left(), y - rect.top()
+        return camera, min(max(x, 0), camera.width - 1), min(max(y, 0), camera.height - 1)
+
+    def _show_ring(self, shown: bool) -> None:
+        if shown != self._ring:
+            self._ring = shown
+            self.canvas.update()
 
     def _paint_overlay(self, painter: QPainter, area: QRect) -> None:
-        paint_hud(painter, area, self._session, self._frame)
+        frame = self._stream.frame
+        if frame is not None:
+            near = NEAR_SHARE * self.navigator.pose.distance
+            parts = self._parts(max(1, area.width()), max(1, area.height()))
+            self._scenery.paint(
+                painter, [(rect, Projection(camera, near)) for rect, camera in parts]
+            )
+        paint_hud(painter, area, self._session, frame)
+        if self._session.document is not None:
+            self._paint_controls(painter, area)
+        if self.toolbox.active is not None:
+            painter.save()
+            self.toolbox.active.paint(painter, area)
+            painter.restore()
+        self._probe.paint(painter, area)
+        if self._ring:
+            self._paint_ring(painter, area)
+
+    def _paint_controls(self, painter: QPainter, area: QRect) -> None:
+        for handle in self._handles:
+            painter.save()
+            handle.paint(painter, area)
+            painter.restore()
+        pilot = self._pilot
+        if pilot.speed_shown:
+            speed = value_text(pilot.keys.speed)
+            draw_notice(painter, area, f"Fly speed {speed} scene radii per second")
+
+    @staticmethod
+    def _paint_ring(painter: QPainter, area: QRect) -> None:
+        painter.setPen(QPen(QColor(theme.color("accent")), RING_PX))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        half = RING_PX // 2
+        painter.drawRect(area.adjusted(half, half, -half, -half))

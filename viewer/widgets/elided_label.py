@@ -8,6 +8,9 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 class ElidedLabel(QLabel):
     """Never widens its place; the tooltip has the whole text."""
 
+    padding = 0
+    """Pixels at both ends together that the style sheet keeps free."""
+
     def __init__(self, mode: Qt.TextElideMode, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._mode = mode
@@ -31,4 +34,5 @@ class ElidedLabel(QLabel):
         self._elide()
 
     def _elide(self) -> None:
-        self.setText(self.fontMetrics().elidedText(self._full, self._mode, max(0, self.width())))
+        room = max(0, self.width() - self.padding)
+        self.setText(self.fontMetrics().elidedText(self._full, self._mode, room))

@@ -1,14 +1,16 @@
 """What the running job does: text, thin bar, time left, pause and cancel."""
 
-from PySide6.QtCore import QTimer, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QToolButton, QWidget
+from PySide6.QtCore import Qt, QTimer, Slot
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QToolButton, QWidget
 
 from core.jobs import Job, JobState
 from viewer import theme
 from viewer.jobs import JobRunner
+from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.numbers import duration_text
 
 REFRESH_MS = 50
+LABEL_PADDING = 12
 _STATE_TEXTS = {JobState.PAUSED: "paused", JobState.CANCELLING: "cancelling…"}
 
 
@@ -40,13 +42,13 @@ class JobStatus(QWidget):
     def __init__(self, runner: JobRunner, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._runner = runner
-        self.label = QLabel("Ready")
+        self.label = ElidedLabel(Qt.TextElideMode.ElideRight)
+        self.label.padding = LABEL_PADDING
         self.label.setAccessibleName("State of the program")
-        self.label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setObjectName("thin")
-        self.bar.setFixedWidth(140)
+        self.bar.setFixedWidth(100)
         self.bar.setAccessibleName("Progress of the running job")
         self.pause_button = _button("pause", "Pause the running job")
         self.cancel_button = _button("cancel", "Cancel the running job (Ctrl+.)")
@@ -78,9 +80,9 @@ class JobStatus(QWidget):
         for widget in (self.bar, self.pause_button, self.cancel_button):
             widget.setVisible(busy)
         if not busy or job is None:
-            self.label.setText("Ready")
+            self.label.set_text("Ready")
             return
-        self.label.setText(f"{job.name}: {job_text(job)}")
+        self.label.set_text(f"{job.name}: {job_text(job)}")
         show_fraction(self.bar, job)
         paused = job.state == JobState.PAUSED
         self.pause_button.setIcon(theme.icon("play" if paused else "pause"))

@@ -1,5 +1,7 @@
 """Names on the left, measured numbers on the right."""
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
@@ -7,9 +9,24 @@ from viewer.widgets.numbers import MISSING
 
 
 class NumbersTable(QWidget):
-    """A small table of named numbers; a dash stands for "not measured"."""
+    """A small table of named numbers; a dash stands for "not measured".
 
-    def __init__(self, names: tuple[str, ...], parent: QWidget | None = None) -> None:
+    Parameters
+    ----------
+    names
+        What is measured.
+    parent
+        The Qt parent.
+    tips
+        What a name means, shown when the pointer rests on its row.
+    """
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        parent: QWidget | None = None,
+        tips: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(parent)
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -25,6 +42,8 @@ class NumbersTable(QWidget):
             value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             value.setAlignment(Qt.AlignmentFlag.AlignRight)
+            for widget in (label, value):
+                widget.setToolTip("" if tips is None else tips.get(name, ""))
             grid.addWidget(label, row, 0)
             grid.addWidget(value, row, 1)
             self._values.append(value)
