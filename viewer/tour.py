@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.formats import load_scene
+from viewer.compare import CompareMode
 from viewer.look import Mode
 from viewer.main_window import DEFAULT_SIZE, MainWindow
 
@@ -28,7 +29,10 @@ STEP_TIMEOUT_S = 60
 DRAG_STEPS = 24
 DIALOG_MS = 600
 SETTLE_MS = 300
+WIPE = 0.45
 LEFT = Qt.MouseButton.LeftButton
+ALT = Qt.KeyboardModifier.AltModifier
+CONTROL = Qt.KeyboardModifier.ControlModifier
 
 
 def pause(ms: int) -> None:
@@ -43,7 +47,7 @@ class TourError(RuntimeError):
 
 
 class Tour:
-    """Open, heatmap, slider, apply, undo, redo, export: as a person would, checked at each stop.
+    """From opening to the exported file as a person would go, checked at each stop.
 
     Parameters
     ----------
@@ -106,7 +110,8 @@ class Tour:
         self._sharp()
         self._picture("heatmap")
 
-        session.set_mode(Mode.COLOR)
+        self._key(Qt.Key.Key_1, ALT)
+        self._wait(lambda: session.mode == Mode.COLOR, "the colours are back")
         self._show("prune")
         self._drag_slider(window.prune_panel.slider, KEEP)
         self._sharp()
@@ -118,13 +123,29 @@ class Tour:
         self._sharp()
         self._picture("pruned")
 
-        self._key(Qt.Key.Key_Z)
+        self._key(Qt.Key.Key_Backslash, CONTROL)
+        self._wait(lambda: session.compare.mode == CompareMode.WIPE, "the wipe is there")
+        self._drag_wipe()
+        self._sharp()
+        self._wait(self._compared, "the compared pictures are measured")
+        self._picture("compared")
+        for _ in range(3):
+            self._key(Qt.Key.Key_Backslash, CONTROL)
+        self._wait(lambda: session.compare.mode == CompareMode.OFF, "the wipe is gone")
+
+        self._key(Qt.Key.Key_Z, CONTROL)
         self._wait(lambda: document.alive_count == total, "undo brings all back")
         self._sharp()
         self._picture("undone")
 
-        self._key(Qt.Key.Key_Y)
+        self._key(Qt.Key.Key_Y, CONTROL)
         self._wait(lambda: document.alive_count == kept, "redo prunes again")
+        self._select()
+        self._sharp()
+        self._picture("selected")
+        self._key(Qt.Key.Key_Z, CONTROL)
+        self._wait(lambda: document.selected_count == 0, "undo takes the selection back")
+
         exported = (self._folder / "demo_pruned.ply").resolve()
         exported.unlink(missing_ok=True)
         self._export(exported)
@@ -147,6 +168,37 @@ class Tour:
             QTest.mouseMove(canvas, start + QPoint(5 * step, step))
             pause(15)
         QTest.mouseRelease(canvas, LEFT, pos=start + QPoint(5 * DRAG_STEPS, DRAG_STEPS))
+
+    def _drag_wipe(self) -> None:
+        handle = self._window.centre.compare_marks.handle
+        start = handle.rect().center()
+        QTest.mousePress(handle, LEFT, pos=start)
+        for step in range(DRAG_STEPS):
+            QTest.mouseMove(handle, start + QPoint(-3, 0))
+            pause(15)
+            if self._session.compare.split < WIPE or step == DRAG_STEPS - 1:
+                break
+        QTest.mouseRelease(handle, LEFT, pos=start)
+
+    def _compared(self) -> bool:
+        return "dB" in self._window.centre.compare_bar.numbers.text
+
+    def _select(self) -> None:
+        """Drag a rectangle over the upper middle of the picture."""
+        viewport, document = self._window.viewport, self._session.document
+        self._key(Qt.Key.Key_R)
+        self._wait(lambda: viewport.toolbox.active is not None, "the rectangle is taken up")
+        area = viewport.rect()
+        start = QPoint(area.width() * 2 // 5, area.height() // 5)
+        end = QPoint(area.width() * 3 // 5, area.height() // 2)
+        canvas = self._target_of(viewport)
+        QTest.mousePress(canvas, LEFT, pos=start)
+        for step in range(1, DRAG_STEPS + 1):
+            QTest.mouseMove(canvas, start + (end - start) * (step / DRAG_STEPS))
+            pause(10)
+        QTest.mouseRelease(canvas, LEFT, pos=end)
+        self._wait(lambda: document is not None and document.selected_count > 0, "the selection")
+        self._key(Qt.Key.Key_Escape)
 
     @staticmethod
     def _target_of(widget: QWidget) -> QWidget:
@@ -201,13 +253,15 @@ class Tour:
                 return widget
         return None
 
-    def _key(self, key: Qt.Key) -> None:
+    def _key(
+        self, key: Qt.Key, modifiers: Qt.KeyboardModifier = Qt.KeyboardModifier.NoModifier
+    ) -> None:
         viewport = self._window.viewport
         self._window.activateWindow()
         if not QTest.qWaitForWindowActive(self._window):
             raise TourError("the window cannot be made active")
         viewport.setFocus()
-        QTest.keyClick(viewport, key, Qt.KeyboardModifier.ControlModifier)
+        QTest.keyClick(viewport, key, modifiers)
 
     def _discard_changes(self) -> None:
         document = self._session.document
