@@ -29,7 +29,7 @@ def worth_curve(
     alive
         Only these count, bool ``(N,)``.
     points
-        At most this many steps, even ones, from none to all.
+        At most this many steps from none to all, even ones on a logarithmic axis.
 
     Returns
     -------
@@ -43,7 +43,8 @@ def worth_curve(
     if not len(kept) or not np.isfinite(kept).all() or kept.min() < 0 or kept.max() == 0:
         return None
     total = np.concatenate([[0.0], np.cumsum(kept / kept.max())])
-    counts = np.unique(np.linspace(0, len(kept), points + 1).round().astype(np.int64))
+    steps = np.geomspace(1, len(kept), points).round().astype(np.int64)
+    counts = np.unique([0, *steps, len(kept)])
     return counts, total[counts] / total[-1]
 
 
