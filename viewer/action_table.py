@@ -239,7 +239,8 @@ _WINDOW = (
 
 _HELP = (
     ActionSpec("app.palette", "Command Palette", "Help", keys=("Ctrl+Shift+P",),
-        tip="Find anything that can be done, by name.", icon="palette"),
+        short="Find a command",
+        tip="Find anything that can be done, by name.", icon="search"),
     ActionSpec("app.help", "Keyboard and Mouse", "Help", keys=("F1",), icon="help"),
     ActionSpec("app.about", "About Splatscope", "Help"),
 )

@@ -11,6 +11,7 @@ import typer
 
 from core import cli
 from core.errors import UserError
+from core.formats import find_scene
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
@@ -73,12 +74,16 @@ def open_window(scene: Path | None, data: Path | None, tour: Path | None = None)
 
 @cli.app.command("open", hidden=True)
 def open_command(
-    scene: Annotated[Path | None, typer.Argument(help="A scene to open.")] = None,
+    scene: Annotated[
+        Path | None, typer.Argument(help="A scene to open, or a folder of one with its photos.")
+    ] = None,
     data: cli.DataDir = None,
 ) -> None:
     """Open the window; also what happens when no command is named."""
     if scene is not None and not scene.exists():
         raise UserError(f"{scene} does not exist.", "Check the name, or see --help for commands.")
+    if scene is not None and scene.is_dir():
+        scene, data = find_scene(scene), data or scene
     raise typer.Exit(open_window(scene, data))
 
 

@@ -176,6 +176,12 @@ class MainWindow(QMainWindow):
         self.recent_menu = QMenu("Open Recent", self)
         self.menus["File"].insertMenu(self.actions_["file.open_demo"], self.recent_menu)
         self.recent_menu.aboutToShow.connect(self._refresh_recent)
+        find = QToolButton()
+        find.setDefaultAction(self.actions_["app.palette"])
+        find.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        find.setAutoRaise(True)
+        find.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.menuBar().setCornerWidget(find)
         bar = self._tool_bar("Tool Bar", TOOL_BAR)
         bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         for id in ("edit.undo", "edit.redo", *TOOL_BAR[-1]):
@@ -331,7 +337,8 @@ class MainWindow(QMainWindow):
     def _sync_docks(self) -> None:
         """Check the shown panels in the menu; tabs need no title bar below them."""
         for dock in self.docks.values():
-            show_title(dock, dock.isFloating() or not self.tabifiedDockWidgets(dock))
+            tabs = [other for other in self.tabifiedDockWidgets(dock) if not other.isHidden()]
+            show_title(dock, dock.isFloating() or not tabs)
         self.actions_.refresh()
 
     def toggle_dock(self, name: str) -> None:

@@ -288,6 +288,26 @@ def test_layout_is_remembered_and_reset(make_window) -> None:
     assert not second.docks["scene"].isHidden()
 
 
+def test_a_panel_without_tabs_beside_it_has_a_title(window) -> None:
+    assert window.docks["prune"].titleBarWidget() is not None, "the tab is its title"
+    window.docks["sensitivity"].hide()
+    assert window.docks["prune"].titleBarWidget() is None
+    window.docks["sensitivity"].show()
+    assert window.docks["prune"].titleBarWidget() is not None
+
+
+def test_workspaces_keep_their_panels_apart(window) -> None:
+    window.docks["history"].hide()
+    window.set_workspace("prune")
+    assert not window.docks["history"].isHidden()
+    assert window.docks["scatter"].isHidden()
+    window.set_workspace("inspect")
+    assert window.docks["history"].isHidden()
+    assert not window.docks["scatter"].isHidden()
+    window.reset_layout()
+    assert not window.docks["history"].isHidden()
+
+
 def test_panes_are_reached_by_f6(scored) -> None:
     scored.viewport.setFocus()
     visited = []
