@@ -63,6 +63,14 @@ class Camera:
         """Viewing direction in the world, ``(3,)``, of length 1."""
         return np.array(self.world_to_camera[2, :3])
 
+    def same_as(self, other: "Camera") -> bool:
+        """Whether both make the same picture, whatever they are called."""
+        return self is other or (
+            (self.width, self.height) == (other.width, other.height)
+            and np.array_equal(self.world_to_camera, other.world_to_camera)
+            and np.array_equal(self.K, other.K)
+        )
+
     def resized(self, width: int, height: int) -> Self:
         """The same view at another size in pixels."""
         scale = np.diag([width / self.width, height / self.height, 1.0])

@@ -115,8 +115,9 @@ class Actions(QObject):
             usable = spec.needs is None or spec.needs.met(self._session)
             action.setEnabled(usable)
             title = self._title(spec)
-            if action.text() != title:
-                action.setText(title)
+            text = f"{title}\t{spec.keys[0]} (hold)" if spec.held else title
+            if action.text() != text:
+                action.setText(text)
             tip = _tool_tip(spec, title, usable)
             if action.toolTip() != tip:
                 action.setToolTip(tip)

@@ -86,7 +86,7 @@ class Asker(QObject):
                     result = question()
             except Exception as error:
                 log.debug("a question failed: %s", kind, exc_info=True)
-                self.failed.emit(error)
+                self._answered.emit(self.failed.emit, error)
             else:
                 self._answered.emit(answer, result)
             del question, answer

@@ -46,6 +46,7 @@ def handlers(window: "MainWindow") -> Handlers:
         "edit.redo": session.redo,
         "prune.apply": session.apply_prune,
         "prune.reset": session.reset_cut,
+        "job.score": window.sensitivity_panel.run,
         "job.run": lambda: window.active_panel().run(),
         "job.pause": session.runner.toggle_pause,
         "job.cancel": session.runner.cancel,
@@ -92,9 +93,13 @@ def checks(window: "MainWindow") -> Checks:
     def mode_is(mode: Mode) -> bool:
         return session.mode == mode
 
+    def in_workspace(name: str) -> bool:
+        return window.workspace == name
+
     def up_is(axis: str) -> bool:
         return viewport.up_axis == axis
 
+    made |= {f"workspace.{name}": partial(in_workspace, name) for name in WORKSPACES}
     made |= {f"up.{axis}": partial(up_is, axis) for axis in UP_AXES}
     made |= {id: partial(mode_is, mode) for id, mode in MODES.items()}
     made |= {id: partial(engine_is, engine) for id, engine in ENGINES.items()}
@@ -119,6 +124,7 @@ def _file_handlers(window: "MainWindow") -> Handlers:
     return {
         "file.open": files.ask_scene,
         "file.open_demo": files.open_demo,
+        "file.open_folder": files.ask_scene_with_photos,
         "file.open_dataset": files.ask_dataset,
         "file.export": files.ask_export,
         "file.screenshot": files.ask_screenshot,

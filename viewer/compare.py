@@ -46,7 +46,7 @@ LIVE = Side(SideKind.LIVE, "Now")
 PHOTO = Side(SideKind.PHOTO, "Photo")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """What a frame compares. A is on the left; ``split`` is where the wipe stands, 0 to 1.
 

@@ -28,11 +28,11 @@ WORKSPACES = {
         ("sensitivity", "histogram"),
     ),
     "prune": Workspace(
-        frozenset({"scene", "sensitivity", "prune", "histogram", "jobs", "history"}),
+        frozenset({"scene", "cameras", "sensitivity", "prune", "histogram", "jobs", "history"}),
         ("prune", "histogram"),
     ),
     "clean": Workspace(
-        frozenset({"scene", "cameras", "histogram", "scatter", "history", "prune"}),
+        frozenset({"scene", "cameras", "sensitivity", "prune", "histogram", "scatter", "history"}),
         ("prune", "scatter"),
     ),
 }
@@ -117,9 +117,3 @@ def remember_file(path: Path) -> None:
     path = path.resolve()
     paths = [path, *(known for known in recent_files() if known != path)]
     settings().setValue("recent", [str(known) for known in paths[:MAX_RECENT]])
-
-
-def restore_layout(window: QMainWindow) -> bool:
-    """Put the window and its docks where they were; whether anything was remembered."""
-    restore_geometry(window)
-    return restore_docks(window, last_workspace())

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt, QTimer, QUrl, Slot
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, QUrl, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -75,7 +75,8 @@ class MainWindow(QMainWindow):
         self.session = session
         self.setObjectName("main")
         self.setMinimumSize(*MINIMUM_SIZE)
-        self.resize(*DEFAULT_SIZE)
+        room = self.screen().availableSize()
+        self.resize(QSize(*DEFAULT_SIZE).boundedTo(room))
         self.setAcceptDrops(True)
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         for corner, area in (
@@ -94,7 +95,7 @@ class MainWindow(QMainWindow):
         )
         self.tools = make_tools(context)
         self._hidden_docks: list[QDockWidget] = []
-        self._workspace = ""
+        self.workspace = ""
         self._make_docks()
         self.actions_ = Actions(
             self,
@@ -108,7 +109,7 @@ class MainWindow(QMainWindow):
         self._fill_bars()
         self.status = StatusBar(session)
         self.setStatusBar(self.status)
-        self.toasts = Toasts(self.centre)
+        self.toasts = Toasts(self.centre, self.viewport)
         self._preferred = Values()
         self._connect()
         self._factory_state = self.saveState()
@@ -162,9 +163,9 @@ class MainWindow(QMainWindow):
 
     def set_workspace(self, name: str) -> None:
         """Arrange the panels for one kind of work, as they were left there."""
-        if self._workspace:
-            save_layout(self, self._workspace)
-        self._workspace = name
+        if self.workspace:
+            save_layout(self, self.workspace)
+        self.workspace = name
         wanted = self.preferences.values.restore_layout
         if not (wanted and restore_docks(self, name)):
             self.restoreState(self._factory_state)
@@ -256,6 +257,7 @@ class MainWindow(QMainWindow):
     def _limit_history(self) -> None:
         if self.session.document is not None:
             self.session.document.history.max_bytes = self._preferred.undo_memory_mb * 10**6
+            self.history_panel.refresh()
 
     @Slot()
     def _save_thumbnail(self) -> None:
@@ -282,7 +284,7 @@ class MainWindow(QMainWindow):
         """Put every panel back to its first place, in every workspace."""
         forget_layouts()
         self.restoreState(self._factory_state)
-        self._place_docks(self._workspace)
+        self._place_docks(self.workspace)
         self._sync_docks()
 
     @Slot(str, str)
@@ -393,7 +395,8 @@ class MainWindow(QMainWindow):
     def show_about(self) -> None:
         box = QMessageBox(self)
         box.setWindowTitle("About Splatscope")
-        box.setText(f"Splatscope {__version__}")
+        box.setIconPixmap(theme.icon("splatscope", "accent").pixmap(56, 56))
+        box.setText(f"<b>Splatscope {__version__}</b>")
         box.setInformativeText(
             "See what every Gaussian is worth, and keep only those that matter.\n\n"
             "Free software under the GNU General Public License, version 3 or later."
@@ -423,9 +426,8 @@ class MainWindow(QMainWindow):
         if answer == Answer.EXPORT:
             self.files.ask_export(then=self.close)
         elif answer == Answer.PROCEED:
-            save_layout(self, self._workspace)
+            save_layout(self, self.workspace)
             self.viewport.shut_down()
-            self.cameras_panel.shut_down()
             self.session.shut_down()
             event.accept()
 

@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, Signal
 from torch import Tensor
 
 from core.datasets import Dataset, load_dataset
-from core.editing import Document
+from core.editing import Document, Edit
 from core.errors import UserError
 from core.formats import Loaded, load_scene, save_scene
 from core.jobs import Progress, Steps
@@ -28,6 +28,8 @@ from viewer.asking import Asker
 from viewer.compare import Compare
 from viewer.jobs import JobRunner
 from viewer.look import Look, Mode
+from viewer.memory import Memory
+from viewer.view_photos import ViewPhotos
 
 log = logging.getLogger(__name__)
 
@@ -56,14 +58,17 @@ class Session(QObject):
         self.document: Document | None = None
         self.loaded: Loaded | None = None
         self.dataset: Dataset | None = None
-        self._ranking: tuple[Worth, Tensor, Ranking] | None = None
+        self._memory = Memory(1)
         self.asker = Asker(self.runner.lane)
         self.asker.failed.connect(self._report)
+        self.photos = ViewPhotos(self)
+        self.photos.failed.connect(self._report)
         self.compare = Compare(self)
         self._look = Look()
         self._score_name = DEFAULT_SCORE
         self._cut = Cut()
-        self._removed: tuple[Document, Cut, Worth | None, Tensor, Tensor] | None = None
+        self._applied: tuple[Edit, Cut] | None = None
+        """The last prune and what it was asked for, so that undoing it asks for that again."""
         self._hiding = False
 
     # What is shown
@@ -105,11 +110,7 @@ class Session(QObject):
         worth = self.worth
         if self.document is None or worth is None:
             return None
-        alive = self.document.alive
-        kept = self._ranking
-        if kept is None or kept[0] is not worth or kept[1] is not alive:
-            self._ranking = kept = (worth, alive, Ranking.of(worth, alive))
-        return kept[2]
+        return self._memory.get(Ranking.of, worth, self.document.alive)
 
     def set_score(self, name: str) -> None:
         """Choose the score behind heatmap, histogram and pruning."""
@@ -134,17 +135,7 @@ class Session(QObject):
         document, worth = self.document, self.worth
         if document is None or self._cut.empty:
             return None
-        kept = self._removed
-        if (
-            kept is None
-            or kept[0] is not document
-            or kept[1] is not self._cut
-            or kept[2] is not worth
-            or kept[3] is not document.alive
-        ):
-            mask = cut_mask(self._cut, worth, document.alive, document.values)
-            self._removed = kept = (document, self._cut, worth, document.alive, mask)
-        return kept[4]
+        return self._memory.get(cut_mask, self._cut, worth, document.alive, document.values)
 
     @property
     def removed_count(self) -> int:
@@ -206,14 +197,15 @@ class Session(QObject):
                 "error", "There is no score yet. Compute one in the Sensitivity panel."
             )
             return
-        before, shown = document.alive_count, document.visible
+        before, shown, cut = document.alive_count, document.visible, self._cut
         try:
-            self._cut = Cut(join=self._cut.join)
+            self._cut = Cut(join=cut.join)
             document.cut(removed)
         except UserError as error:
             self._report(error)
         else:
             count = document.alive_count
+            self._applied = document.history.edits[-1], cut
             self.compare.remember(shown, f"Before pruning: {before:,}")
             self.notified.emit(
                 "info",
@@ -222,13 +214,21 @@ class Session(QObject):
         self.target_changed.emit()
 
     def undo(self) -> None:
-        """Take the last edit back, if there is one."""
+        """Take the last edit back, if there is one; a prune is previewed again."""
         if self.document is not None:
+            history = self.document.history
+            edit = history.edits[history.position - 1] if history.position else None
             self.document.undo()
+            if self._applied is not None and self._applied[0] is edit:
+                self._set_cut(self._applied[1])
 
     def redo(self) -> None:
         """Do the last undone edit again, if there is one."""
         if self.document is not None:
+            history = self.document.history
+            edit = history.edits[history.position] if history.redo_name is not None else None
+            if self._applied is not None and self._applied[0] is edit:
+                self.reset_cut()
             self.document.redo()
 
     # Files
@@ -301,8 +301,8 @@ class Session(QObject):
 
     def shut_down(self) -> bool:
         """End the workers when the window closes; whether they ended in time."""
-        ended = self.runner.shut_down()
-        return self.asker.shut_down() and ended
+        ended = [part.shut_down() for part in (self.runner, self.asker, self.photos)]
+        return all(ended)
 
     def _start(
         self,
@@ -329,7 +329,8 @@ class Session(QObject):
         document.views_changed.connect(self.views_changed.emit)
         document.history_changed.connect(self.history_changed.emit)
         self.document, self.loaded, self.dataset = document, loaded, dataset
-        self._cut, self._ranking, self._removed = Cut(), None, None
+        self._cut, self._applied = Cut(), None
+        self._memory.clear()
         self.compare.reset(document)
         self.document_replaced.emit()
         for repair in loaded.repairs:

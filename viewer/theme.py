@@ -167,7 +167,9 @@ class _IconEngine(QIconEngine):
     def scaledPixmap(
         self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float
     ) -> QPixmap:
-        """The icon as a picture of a size in logical pixels."""
+        """The icon as a picture of a size in logical pixels, empty where there is no room."""
+        if size.isEmpty():
+            return QPixmap()
         return _drawn(self._name, self._tint(mode, state), size.width(), size.height(), scale)
 
     def clone(self) -> QIconEngine:

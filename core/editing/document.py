@@ -181,10 +181,6 @@ class Document:
             self._values[name] = values
         return self._values[name]
 
-    def kept_scene(self) -> GaussianScene:
-        """The scene without its deleted Gaussians: what an export writes."""
-        return self.scene.select(self.alive)
-
     def prune(self, worth: Worth, count: int) -> None:
         """Delete all but the ``count`` worthiest of the living Gaussians, as one edit.
 

@@ -83,11 +83,12 @@ def value_range(
         Whether to use logarithms; None uses them where the values span decades. They are not used
         where a chosen end is not positive.
     """
-    wanted = ranking.spans_decades if log is None else log
-    positive = len(ranking.finite) > ranking.not_positive
-    log = wanted and positive and all(end is None or end > 0 for end in (low, high))
-    finite = ranking.finite[ranking.not_positive :] if log else ranking.finite
-    own = np.quantile(finite, ROBUST) if len(finite) else np.array([0.0, 1.0])
+    finite = ranking.finite
+    wanted = finite.spans_decades if log is None else log
+    positive = finite.values[finite.not_positive :]
+    log = wanted and len(positive) > 0 and all(end is None or end > 0 for end in (low, high))
+    values = positive if log else finite.values
+    own = np.quantile(values, ROBUST) if len(values) else np.array([0.0, 1.0])
     return HeatRange(
         HeatScale.LOG if log else HeatScale.LINEAR,
         float(own[0]) if low is None else low,

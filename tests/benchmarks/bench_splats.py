@@ -22,10 +22,10 @@ from core.rendering.cpu.renderer import Workspace
 from core.scene import GaussianScene
 from tests.synthetic import orbit_camera, surface_scene
 from viewer.viewport.marks import project_scene
-from viewer.viewport.shading import BACKGROUND
 from viewer.viewport.splats import SplatPass
 from viewer.viewport.splats_engine import Throughput
 from viewer.viewport.splats_order import SplatBatch, SplatList, SplatOrder
+from viewer.viewport.tints import BACKGROUND
 
 COUNTS = (10_000, 100_000, 500_000)
 WIDTH, HEIGHT = 1280, 720

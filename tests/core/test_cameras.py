@@ -66,3 +66,17 @@ def test_a_view_is_named_after_its_camera_and_trains_by_default() -> None:
     view = View(Camera(np.eye(4), np.eye(3), 4, 4, "a.jpg"), Path("a.jpg"))
     assert view.name == "a.jpg"
     assert view.split == Split.TRAIN == "train"
+
+
+def test_cameras_are_the_same_by_their_picture_not_by_their_name() -> None:
+    pose, K = look_at((0, 0, -3), (0, 0, 0), (0, -1, 0)), intrinsics(50, 64, 48)
+    camera = Camera(pose, K, 64, 48, "one")
+    assert camera.same_as(Camera(pose.copy(), K.copy(), 64, 48, "another"))
+    moved = pose.copy()
+    moved[0, 3] += 1e-9
+    for other in (
+        Camera(moved, K, 64, 48),
+        Camera(pose, 1.01 * K, 64, 48),
+        Camera(pose, K, 63, 48),
+    ):
+        assert not camera.same_as(other)

@@ -35,7 +35,7 @@ def test_prune_keeps_the_worthiest_and_undo_brings_all_back() -> None:
     assert document.alive_count == 20
     assert document.history.redo_name == "Prune to 5 Gaussians"
     document.redo()
-    assert len(document.kept_scene()) == 5
+    assert len(document.scene.select(document.alive)) == 5
 
 
 def test_a_second_prune_counts_only_living_gaussians() -> None:

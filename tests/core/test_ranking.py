@@ -1,14 +1,12 @@
-"""The ranking of the living Gaussians: counts, thresholds, ties, bins."""
+"""The ranking of the living Gaussians: counts, thresholds, ties."""
 
-import numpy as np
-import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.scoring import Worth
-from core.scoring.ranking import BINS, Ranking
-from tests.viewer.window_stage import COUNT, NAME, make_worth
+from core.scoring.ranking import Ranking
+from tests.viewer.window_stage import NAME
 
 classes = st.lists(st.integers(0, 2), min_size=1, max_size=40)
 levels = st.lists(st.integers(-3, 3), min_size=40, max_size=40)
@@ -44,28 +42,3 @@ def test_ranking_agrees_with_the_order_of_pruning(kinds, values, data) -> None:
     else:
         assert ranking.threshold(count) is None
         assert ranking.ties(count) == (0, 0)
-
-
-@pytest.mark.parametrize("log", [False, True])
-def test_histogram_counts_every_finite_value_once(log) -> None:
-    values = make_worth().values.sort().values.numpy()
-    ranking = Ranking(0, 0, np.concatenate([[-np.inf], values, [np.inf]]))
-    edges, counts = ranking.histogram(log)
-    assert len(counts) == BINS
-    assert counts.sum() == COUNT
-    assert counts[0] == np.count_nonzero(values < edges[1])
-    assert np.count_nonzero(values < edges[0]) <= 0.002 * COUNT
-    assert edges[-1] == values[-1]
-    assert np.all(np.diff(edges) > 0)
-
-
-def test_histogram_of_equal_values_is_whole() -> None:
-    _, counts = Ranking(0, 0, np.full(7, 3.0)).histogram(False)
-    assert counts.sum() == 7
-
-
-def test_quantiles_are_interpolated() -> None:
-    values = np.sort(np.random.default_rng(0).normal(size=101))
-    ranking = Ranking(3, 2, values)
-    for share in (0, 0.333, 0.5, 0.95, 1):
-        assert ranking.quantile(share) == pytest.approx(np.quantile(values, share))

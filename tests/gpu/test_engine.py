@@ -12,8 +12,9 @@ from core.rendering import render
 from tests.synthetic import orbit_camera, surface_scene
 from viewer.look import Engine, Look
 from viewer.viewport.frames import Frame, FrameRenderer
-from viewer.viewport.shading import BACKGROUND, FrameRequest
+from viewer.viewport.request import FrameRequest
 from viewer.viewport.splats_engine import OpenGl
+from viewer.viewport.tints import BACKGROUND
 
 pytestmark = pytest.mark.gpu
 

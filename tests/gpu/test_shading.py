@@ -12,7 +12,8 @@ from core.cameras import View
 from core.scoring import ORDINARY, Worth
 from tests.synthetic import orbit_camera, surface_scene
 from viewer.look import Look, Mode, Overlay
-from viewer.viewport.shading import FrameRequest, Shading
+from viewer.viewport.request import FrameRequest
+from viewer.viewport.shading import Shading
 
 pytestmark = pytest.mark.gpu
 

@@ -9,7 +9,8 @@ from core.cameras import Camera, intrinsics, look_at
 from core.scene import GaussianScene
 from core.scoring import SINGULAR, UNSEEN, Worth
 from tests.blobs import blob_scene
-from viewer.viewport.shading import FrameRequest, Shading
+from viewer.viewport.request import FrameRequest
+from viewer.viewport.shading import Shading
 
 COUNT = 600
 WIDTH, HEIGHT = 120, 80

@@ -9,16 +9,17 @@ import pytest
 import torch
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 
 from core.cameras import Camera, Split, View, intrinsics, look_at
 from core.scene import bytes_per_gaussian
 from tests.viewer.window_stage import COUNT, write_scene
 from viewer.panels.cameras import CamerasPanel
-from viewer.panels.row_photos import PhotoState
 from viewer.panels.scene import ROWS, ScenePanel
 from viewer.panels.views_model import ViewsModel, natural_key
 from viewer.session import Session
+from viewer.view_photos import PhotoState
 
 LEFT = Qt.MouseButton.LeftButton
 RED = (200, 30, 40)
@@ -60,14 +61,13 @@ def here() -> list[Camera]:
 
 
 @pytest.fixture
-def panel(qtbot, session, here) -> Iterator[CamerasPanel]:
+def panel(qtbot, session, here) -> CamerasPanel:
     panel = CamerasPanel(session, lambda: here[0])
     qtbot.addWidget(panel)
     panel.resize(250, 600)
     panel.show()
     qtbot.waitExposed(panel)
-    yield panel
-    assert panel.shut_down()
+    return panel
 
 
 def names(panel: CamerasPanel) -> list[str]:
@@ -197,16 +197,20 @@ def pixel_of(panel: CamerasPanel, row: int) -> tuple[int, int, int]:
 
 def test_photos_come_for_the_rows_that_are_seen(qtbot, panel, session, tmp_path) -> None:
     order: list[int] = []
-    panel.photos.came.connect(lambda number, _state: order.append(number))
+
+    def picture(number: int) -> QImage | None:
+        return session.photos.picture(session.document.views[number])
+
+    session.photos.came.connect(lambda view, _state: order.append(panel.model.number_of(view)))
     session.document.views = views(40, tmp_path)
     qtbot.waitUntil(lambda: pixel_of(panel, 0) == RED)
     visible = panel.list.visible_numbers()
     assert 3 < len(visible) < 12
-    qtbot.waitUntil(lambda: all(panel.photos.picture(n) is not None for n in visible))
+    qtbot.waitUntil(lambda: all(picture(n) is not None for n in visible))
     assert order == visible
     panel.list.scrollToBottom()
     last = panel.model.number(panel.model.index(39))
-    qtbot.waitUntil(lambda: panel.photos.picture(last) is not None)
+    qtbot.waitUntil(lambda: picture(last) is not None)
 
 
 def test_missing_photos_are_told_once(qtbot, panel, session, tmp_path) -> None:

@@ -19,7 +19,7 @@ from viewer.compare import LIVE, PHOTO, CompareMode
 from viewer.session import Session
 from viewer.tour import pause
 from viewer.viewport.compare_bar import CompareBar
-from viewer.viewport.shading import BACKGROUND
+from viewer.viewport.tints import BACKGROUND
 from viewer.viewport.viewport import Viewport
 from viewer.viewport.wipe import CompareMarks
 
@@ -274,7 +274,7 @@ def test_the_boxes_choose_the_sides(stage) -> None:
     assert items == ["Now", "As opened", f"Snapshot 1: {COUNT // 2}", "Photo"]
 
 
-@pytest.mark.parametrize("width", [1200, 700, 330])
+@pytest.mark.parametrize("width", [1200, 700, 280])
 def test_the_bar_shrinks_and_loses_nothing(stage, width) -> None:
     bar = stage.bar
     stage.layout().removeWidget(bar)
@@ -283,7 +283,7 @@ def test_the_bar_shrinks_and_loses_nothing(stage, width) -> None:
     shown = [w for w in bar.findChildren(QWidget) if w.isVisibleTo(bar) and w.parent() is bar]
     assert all(bar.rect().contains(w.geometry()) for w in shown if w is not bar.menu)
     assert bar.minimumSizeHint().width() < 160
-    if width == 330:
+    if width == 280:
         assert [w for w in shown if w is not bar.menu] == [bar.menu_button]
     if width < 1200:
         bar.menu.aboutToShow.emit()
@@ -318,3 +318,16 @@ def test_every_control_is_named_and_explained(stage) -> None:
     for control in controls:
         assert control.accessibleName()
         assert control.toolTip()
+
+
+def test_a_bar_of_one_button_shows_that_it_compares(stage) -> None:
+    bar = stage.bar
+    stage.layout().removeWidget(bar)
+    bar.resize(bar.minimumSizeHint())
+    bar.layout().activate()
+    assert not bar.menu_button.property("chosen")
+    assert bar.rect().contains(bar.menu_button.geometry())
+    stage.compare.set_mode(CompareMode.WIPE)
+    assert bar.menu_button.property("chosen")
+    bar.resize(700, bar.height())
+    assert not bar.menu_button.property("chosen"), "the buttons of the modes tell it"

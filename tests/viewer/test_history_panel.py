@@ -74,7 +74,7 @@ def test_every_edit_has_a_row_with_its_gaussians_and_memory(
         ("Hide selected", "300", "0.1 kB"),
         ("Delete", "100", "0.1 kB"),
     ]
-    assert panel.summary.full_text == "3 edits · 0.3 kB of 536.9 MB"
+    assert panel.summary.full_text == "3 edits · 0.3 kB of 536.9 MB used"
     assert panel.list.currentIndex().row() == 3
 
 
@@ -133,7 +133,7 @@ def test_what_was_forgotten_is_told(panel: HistoryPanel, document: Document) -> 
     document.history.max_bytes = 150
     document.select_all()
     assert [name for name, *_ in rows(panel)] == ["Oldest state still known", "Select all"]
-    assert panel.summary.full_text == "1 edit · 0.1 kB of 0.1 kB · 3 forgotten"
+    assert panel.summary.full_text == "1 edit · 0.1 kB of 0.1 kB used · 3 forgotten"
 
 
 def test_without_a_scene_the_list_is_empty(qtbot: QtBot) -> None:

@@ -164,7 +164,7 @@ def test_a_running_job_is_on_top_and_can_be_paused_and_cancelled(
     qtbot.waitUntil(lambda: cell(panel, 0, 1) == "Cancelled")
     qtbot.waitUntil(lambda: not panel.cancel_button.isVisible())
     assert panel.running_text.full_text.startswith("No job is running.")
-    assert "One job at a time" in panel.running_text.full_text
+    assert "One job at a time" in panel.running_text.toolTip()
 
 
 def test_the_chosen_job_tells_its_story_and_its_failure(

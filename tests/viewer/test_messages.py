@@ -80,6 +80,21 @@ def test_details_unfold_can_be_copied_and_hold(qtbot, toasts, monkeypatch) -> No
     assert toasts.shown == []
 
 
+def test_messages_begin_below_what_stands_above_the_picture(qtbot, qapp) -> None:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.resize(800, 600)
+    picture = QWidget(window)
+    picture.setGeometry(0, 40, 800, 560)
+    toasts = Toasts(window, picture)
+    window.show()
+    toasts.show("info", "Done.")
+    before = toasts.shown[0].y()
+    assert before > 40
+    picture.setGeometry(0, 75, 800, 525)
+    qtbot.waitUntil(lambda: toasts.shown[0].y() == before + 35)
+
+
 def test_without_details_there_is_no_button(toasts) -> None:
     toasts.show("info", "Done.")
     toast = toasts.shown[0]
@@ -145,7 +160,7 @@ def test_filter_copy_and_clear(log) -> None:
     assert shown(log) == ["Failed.", "Odd."]
     log.add("info", "Saved.")
     assert shown(log) == ["Failed.", "Odd."]
-    assert log.count.text() == "2 of 4"
+    assert log.count.text() == "2 of 4 messages"
     QTest.mouseClick(log.copy_button, LEFT)
     copied = QGuiApplication.clipboard().text()
     assert copied.endswith(f"error  Failed.\n{TRACE}")

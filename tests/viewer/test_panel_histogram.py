@@ -27,7 +27,7 @@ from tests.viewer.panel_stage import (
     shown,
     type_into,
 )
-from tests.viewer.window_stage import COUNT, NAME, make_worth
+from tests.viewer.window_stage import COUNT, NAME, make_worth, write_scene
 from viewer.panels.columns import column_groups, column_title
 from viewer.panels.histogram import HistogramPanel
 
@@ -370,3 +370,14 @@ def test_many_gaussians_do_not_hold_the_window_up(qtbot, scored) -> None:
         assert panel.shown is None
     settled(qtbot, panel)
     assert panel.shown.name == "neighbours"
+
+
+def test_bars_of_the_scene_before_select_nothing(qtbot, histogram, scored, tmp_path) -> None:
+    assert histogram.shown is not None
+    shown_at_once: list[object] = []
+    scored.document_replaced.connect(lambda: shown_at_once.append(histogram.shown))
+    scored.open(write_scene(tmp_path))
+    qtbot.waitUntil(lambda: bool(shown_at_once))
+    assert shown_at_once == [None]
+    settled(qtbot, histogram)
+    assert histogram.shown is not None

@@ -21,7 +21,7 @@ from tests.viewer.window_stage import COUNT, NAME, make_worth, write_scene
 from viewer.panels.damage import STILL_MS
 from viewer.panels.prune import PrunePanel
 from viewer.session import Session
-from viewer.viewport.shading import BACKGROUND
+from viewer.viewport.tints import BACKGROUND
 
 __all__ = ["scored", "session"]
 

@@ -22,7 +22,7 @@ from tests.viewer.panel_stage import (
     session,
     shown,
 )
-from tests.viewer.window_stage import COUNT, NAME, make_worth
+from tests.viewer.window_stage import COUNT, NAME, make_worth, write_scene
 from viewer.panels.columns import column_title
 from viewer.panels.scatter import ScatterPanel, dot_counts, dot_picture
 
@@ -77,7 +77,7 @@ def test_it_shows_two_columns_of_all(scatter, scored) -> None:
     assert np.array_equal(scatter.pairs.x, opacity)
     assert np.allclose(scatter.pairs.y, np.log10(largest))
     rho = stats.spearmanr(opacity, largest).statistic
-    assert f"rank correlation {rho:+.3f}" in scatter.statistics.full_text
+    assert f"Rank correlation {rho:+.3f}" in scatter.statistics.full_text
     assert f"{COUNT:,} Gaussians" in scatter.statistics.full_text
 
 
@@ -219,3 +219,13 @@ def test_without_a_scene_there_is_a_hint(qtbot, qapp) -> None:
     panel = shown(qtbot, ScatterPanel(Session()), 900, 260)
     assert panel.empty.isVisible()
     assert "Open a scene" in panel.empty.text()
+
+
+def test_dots_of_the_scene_before_select_nothing(qtbot, scatter, scored, tmp_path) -> None:
+    shown_at_once: list[object] = []
+    scored.document_replaced.connect(lambda: shown_at_once.append(scatter.pairs))
+    scored.open(write_scene(tmp_path))
+    qtbot.waitUntil(lambda: bool(shown_at_once))
+    assert shown_at_once == [None]
+    settled(qtbot, scatter)
+    assert scatter.pairs is not None

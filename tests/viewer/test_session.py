@@ -7,6 +7,7 @@ from pytestqt.qtbot import QtBot
 
 from core.formats import load_scene, save_scene
 from core.jobs import Progress, Steps
+from core.pruning import Filter, Relation
 from core.scene import bytes_per_gaussian
 from tests.blobs import blob_scene
 from viewer.jobs import JobRunner
@@ -150,3 +151,19 @@ def test_a_prune_makes_swept_scores_stale_but_not_plain_ones(
     assert session.stale
     session.set_score("opacity")
     assert not session.stale
+
+
+def test_undoing_a_prune_previews_it_again(qtbot: QtBot, session: Session) -> None:
+    session.set_score("opacity")
+    document = session.document
+    assert document is not None
+    session.set_target(40)
+    session.set_filters((Filter("opacity", Relation.BELOW, 0.05),))
+    cut = session.cut
+    session.apply_prune()
+    assert session.cut.empty
+    session.undo()
+    assert session.cut == cut
+    session.redo()
+    assert session.cut.empty
+    assert document.alive_count <= 40

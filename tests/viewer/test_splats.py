@@ -24,7 +24,6 @@ from tests.blobs import blob_scene
 from tests.synthetic import orbit_camera, surface_scene
 from viewer.viewport import splats, splats_painter
 from viewer.viewport.marks import project_scene
-from viewer.viewport.shading import BACKGROUND
 from viewer.viewport.splats import SplatPass
 from viewer.viewport.splats_engine import DRAW_MS, FIRST_GUESS_PX, OpenGl, Throughput
 from viewer.viewport.splats_order import (
@@ -39,6 +38,7 @@ from viewer.viewport.splats_order import (
     worth_most,
 )
 from viewer.viewport.splats_painter import SplatPainter
+from viewer.viewport.tints import BACKGROUND
 
 EVERYTHING = float("inf")
 MEAN_LEVELS = 0.05

@@ -22,10 +22,11 @@ from viewer.compare import LIVE, CompareMode, Comparison
 from viewer.look import Engine, Look, Mode, Overlay
 from viewer.viewport.canvas import Canvas, GlCanvas, find_opengl
 from viewer.viewport.frames import FrameRenderer, FrameStats
-from viewer.viewport.shading import BACKGROUND, FrameRequest
+from viewer.viewport.request import FrameRequest
 from viewer.viewport.splats import SplatPass
 from viewer.viewport.splats_engine import OpenGl, draws_splats
 from viewer.viewport.splats_painter import SplatPainter
+from viewer.viewport.tints import BACKGROUND
 
 WIDTH, HEIGHT = 320, 240
 COUNT = 3000

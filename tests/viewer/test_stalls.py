@@ -21,6 +21,7 @@ from viewer.tour import pause
 
 COUNT = 150_000
 LIMIT_MS = 50
+LOOSE_LIMIT_MS = 400
 ATTEMPTS = 4
 """The best of some counts: other programs on the machine stall the thread as well."""
 PREVIEWS_PER_SECOND = 10
@@ -56,15 +57,21 @@ def window(qtbot: QtBot, qapp, large_scene: Path):
 
 
 def longest_stall(act: Callable[[], object]) -> float:
-    """The best of some attempts, in milliseconds."""
+    """The best of some attempts: the most that the window's thread worked in one turn, in ms.
+
+    By the clock turns are longer where other programs have the cores: those gaps are only bounded
+    loosely, so that a busy machine fails no test.
+    """
     watchdog = Watchdog()
-    best = float("inf")
+    best = gap = float("inf")
     for _ in range(ATTEMPTS):
         watchdog.start()
         act()
-        best = min(best, watchdog.stop())
+        watchdog.stop()
+        best, gap = min(best, max(watchdog.busy_ms)), min(gap, max(watchdog.gaps_ms))
         if best < LIMIT_MS:
             break
+    assert gap < LOOSE_LIMIT_MS
     return best
 
 

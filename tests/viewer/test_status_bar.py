@@ -1,35 +1,28 @@
 """The status bar: counts, probe, backend and rates, each in a place that keeps still."""
 
-import numpy as np
 import pytest
 import torch
 
 from core.editing import Document
-from core.rendering.probe import Probe
 from tests.blobs import blob_scene
-from tests.viewer.window_stage import COUNT, NAME, make_worth
+from tests.viewer.window_stage import COUNT
+from viewer.look import Overlay
 from viewer.session import Session
 from viewer.theme import apply_theme
 from viewer.viewport.frames import FrameStats
+from viewer.viewport.probe_card import Contributor, ProbeReport
 from viewer.widgets.status_bar import StatusBar
 
 
-def stats(ms: float = 28.44, backend: str = "CPU · 2 threads") -> FrameStats:
+def stats(ms: float | None = 28.44, backend: str = "CPU · 2 threads") -> FrameStats:
     return FrameStats(
         ms=ms, width=900, height=600, coarse=False, drawn=COUNT, backend=backend, route="copy"
     )
 
 
-def probe(indices: list[int], weights: list[float]) -> Probe:
-    count = len(indices)
-    return Probe(
-        np.array(indices, np.int64),
-        np.array(weights),
-        np.full(count, 0.5),
-        np.arange(count, dtype=np.float64),
-        sum(weights),
-        count,
-    )
+def probe(index: int, score: float | None, count: int = 3) -> ProbeReport:
+    top = Contributor(index, 0.6, 0.9, 0.1, 2.0, score, (0.5, 0.5, 0.5))
+    return ProbeReport(4, 5, 0.9, count, "" if score is None else "Removal error", (top,))
 
 
 @pytest.fixture
@@ -75,6 +68,7 @@ def test_counts_of_every_kind(bar, session) -> None:
 
 
 def test_nothing_jumps(qtbot, bar, session) -> None:
+    session.set_look(overlays=session.look.overlays | {Overlay.PROBE})
     bar.show_frame(stats())
     qtbot.wait(20)
     before = places(bar)
@@ -82,13 +76,14 @@ def test_nothing_jumps(qtbot, bar, session) -> None:
     session.document.select(mask)
     for ms in (3.21, 999.0, 12.0):
         bar.show_frame(stats(ms))
-    bar.show_probe(probe([3, 4], [0.2, 0.6]))
+    bar.show_probe(probe(4, 0.5))
     qtbot.wait(20)
     assert places(bar) == before
 
 
 @pytest.mark.parametrize("width", [1100, 1600])
-def test_nothing_but_the_counts_is_shortened(qtbot, bar, width) -> None:
+def test_nothing_but_the_counts_is_shortened(qtbot, bar, session, width) -> None:
+    session.set_look(overlays=session.look.overlays | {Overlay.PROBE})
     bar.show_frame(stats(backend="CUDA · gsplat · 9.1/141 GB"))
     bar.resize(width, 28)
     qtbot.wait(20)
@@ -115,20 +110,34 @@ def test_rates_are_measured_and_end_with_the_movement(qtbot, bar) -> None:
     assert "900 × 600" in bar.backend.toolTip()
 
 
-def test_the_probe_tells_the_heaviest_gaussians_score(bar, session) -> None:
+def test_the_probe_tells_the_heaviest_gaussians_score(bar) -> None:
     assert bar.probe.full_text == "–"
-    bar.show_probe(probe([3, 7, 9], [0.1, 0.6, 0.2]))
+    bar.show_probe(probe(7, None))
     assert bar.probe.full_text == "3 Gaussians"
-    worth = make_worth()
-    session.document.add_scores({NAME: worth})
-    session.set_score(NAME)
-    bar.show_probe(probe([3, 7, 9], [0.1, 0.6, 0.2]))
-    assert bar.probe.full_text.endswith(f" {float(worth.values[7]):.3g}")
-    assert "number 7" in bar.probe.toolTip()
-    bar.show_probe(probe([], []))
+    bar.show_probe(probe(1_234, 0.01234))
+    assert bar.probe.full_text == "Removal error 0.0123"
+    assert "number 1,234" in bar.probe.toolTip()
+    bar.show_probe(ProbeReport(4, 5, 0.0, 0, "", ()))
     assert bar.probe.full_text == "–"
     bar.show_probe(None)
     assert bar.probe.full_text == "–"
+
+
+def test_the_probe_has_a_place_while_it_is_on(qtbot, bar, session) -> None:
+    before = [place.geometry() for place in (bar.backend, bar.frame)]
+    assert not bar.probe.isVisible()
+    shown = session.look.overlays
+    session.set_look(overlays=shown | {Overlay.PROBE})
+    assert bar.probe.isVisible()
+    session.set_look(overlays_shown=False)
+    assert not bar.probe.isVisible()
+    qtbot.wait(20)
+    assert [place.geometry() for place in (bar.backend, bar.frame)] == before
+
+
+def test_a_remembered_picture_took_no_time(bar) -> None:
+    bar.show_frame(stats(None))
+    assert bar.frame.full_text == "– ms · – fps"
 
 
 def test_without_a_scene_it_says_so(qtbot, bar, session) -> None:

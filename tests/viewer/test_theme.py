@@ -162,6 +162,12 @@ def test_icons_are_sharp_at_every_pixel_ratio(qapp, ratio: float) -> None:
     assert (pixmap.toImage() == coarse.scaled(pixmap.size())) == (ratio == 1.0)
 
 
+def test_an_icon_without_room_is_no_picture_and_no_complaint(qapp, capfd) -> None:
+    apply_theme(qapp, Theme.DARK)
+    assert theme.icon("grid").pixmap(QSize(0, 20)).isNull()
+    assert "QPainter" not in capfd.readouterr().err
+
+
 def test_an_icon_that_is_not_there_is_told() -> None:
     with pytest.raises(FileNotFoundError):
         theme.icon("no-such-icon")

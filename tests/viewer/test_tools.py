@@ -416,6 +416,7 @@ def test_a_running_gesture_is_drawn_and_counted(stage: Stage, name: str) -> None
     tool = stage.tools[f"tool.{name}"]
     assert isinstance(tool, DragTool)
     stage.qtbot.waitUntil(lambda: tool._inside is not None)
+    stage.wait_idle()
     assert stage.viewport.grab().toImage() != before
     counted = tool._inside
     assert counted

@@ -41,7 +41,7 @@ from viewer.look import Mode
 from viewer.viewport import shading
 from viewer.viewport.canvas import GlCanvas, RasterCanvas
 from viewer.viewport.hud import paint_hud
-from viewer.viewport.shading import BACKGROUND
+from viewer.viewport.tints import BACKGROUND
 
 __all__ = ["plain", "stage", "surface"]
 

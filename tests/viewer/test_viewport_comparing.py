@@ -20,7 +20,9 @@ from viewer.viewport.comparing import (
     half_camera,
     side_mask,
 )
-from viewer.viewport.shading import BACKGROUND, FrameRequest, Shading
+from viewer.viewport.request import FrameRequest
+from viewer.viewport.shading import Shading
+from viewer.viewport.tints import BACKGROUND
 
 COUNT = 600
 WIDTH, HEIGHT = 120, 80

@@ -1,10 +1,13 @@
 """Pictures, pace and the worker, without a window."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from pytestqt.qtbot import QtBot
@@ -19,8 +22,11 @@ from core.scoring import UNSEEN, Worth
 from tests.blobs import blob_scene
 from viewer.look import Look, Mode
 from viewer.viewport import frames, shading
-from viewer.viewport.frames import FrameRenderer, Pace, Survey
-from viewer.viewport.shading import BACKGROUND, GHOST_COLOR, FrameRequest, Shading
+from viewer.viewport.frames import Frame, FrameRenderer, Pace, Survey
+from viewer.viewport.hud import facts_text
+from viewer.viewport.request import FrameRequest
+from viewer.viewport.shading import Shading
+from viewer.viewport.tints import BACKGROUND, GHOST_COLOR
 
 COUNT = 600
 WIDTH, HEIGHT = 120, 80
@@ -119,6 +125,22 @@ def test_depth_is_the_depth_picture_over_the_background(request_: FrameRequest) 
     near, far = float(legend.ticks[0].label), float(legend.ticks[-1].label)
     assert limits is not None
     assert (near, far) == pytest.approx(limits, rel=0.01)
+    shifted = Shading().picture(replace(request, depth_offset=limits[0] - 1)).legend
+    assert shifted is not None
+    ends = float(shifted.ticks[0].label), float(shifted.ticks[-1].label)
+    assert ends == pytest.approx((1, limits[1] - limits[0] + 1), rel=0.01)
+
+
+def test_a_frame_tells_no_time_it_did_not_take_and_no_part_larger_than_the_whole(
+    request_: FrameRequest,
+) -> None:
+    picture = replace(Shading().picture(request_), drawn=900)
+    pixels = picture.pixels.numpy()
+    frame = Frame(request_, picture, pixels, 12.4, "CPU")
+    assert facts_text(frame, 1000).startswith("900 of 1,000 Gaussians  ·  12 ms")
+    assert facts_text(frame, 800).startswith("900 Gaussians  ·  12 ms")
+    known = replace(frame, picture=replace(picture, remembered=True))
+    assert facts_text(known, 900).startswith("900 Gaussians  ·  – ms")
 
 
 @pytest.mark.parametrize("mode", list(Mode))
@@ -335,6 +357,23 @@ def test_a_survey_finds_the_scene_and_prefers_the_dataset(
     assert posed is not None
     assert posed.home.position == pytest.approx(request_.camera.position)
     assert posed.frame.up @ request_.camera.world_to_camera[1, :3] < -0.99
+
+
+def test_another_scene_lets_go_of_the_one_before(qtbot: QtBot, renderer: FrameRenderer) -> None:
+    camera = Camera(np.eye(4), intrinsics(45, WIDTH, HEIGHT), WIDTH, HEIGHT)
+    gone = []
+    for _ in range(2):
+        alive, nothing = torch.ones(COUNT, dtype=torch.bool), torch.zeros(COUNT, dtype=torch.bool)
+        asked = FrameRequest(
+            blob_scene(COUNT), alive, alive, nothing, camera, look=Look(mode=Mode.OPACITY)
+        )
+        gone.append(weakref.ref(asked.scene.means))
+        with qtbot.waitSignal(renderer.ready, timeout=60_000):
+            renderer.request(asked)
+        assert renderer.take_frame() is not None
+    gc.collect()
+    assert gone[0]() is None
+    assert gone[1]() is not None
 
 
 def test_shutting_down_leaves_no_thread(qtbot: QtBot, lane: Lane) -> None:

@@ -23,10 +23,11 @@ from tests.viewer.frame_stage import (
     shown,
 )
 from viewer.look import Look, Mode, Scale
+from viewer.memory import Memory
 from viewer.viewport.legend import cut_place
-from viewer.viewport.memory import Memory
-from viewer.viewport.shading import BACKGROUND, GHOST_COLOR, SPLAT_MODES, FrameRequest, Shading
-from viewer.viewport.tints import SELECTED_COLOR
+from viewer.viewport.request import FrameRequest
+from viewer.viewport.shading import SPLAT_MODES, Shading
+from viewer.viewport.tints import BACKGROUND, GHOST_COLOR, SELECTED_COLOR
 
 
 @pytest.fixture

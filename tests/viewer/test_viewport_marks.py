@@ -14,7 +14,8 @@ from tests.viewer.frame_stage import front_camera, scored_request, shown
 from viewer.look import Look, Mode, Overlay
 from viewer.viewport import shading
 from viewer.viewport.marks import RING_SIGMAS, draw_centers, draw_rings, project_scene
-from viewer.viewport.shading import FrameRequest, Shading
+from viewer.viewport.request import FrameRequest
+from viewer.viewport.shading import Shading
 from viewer.viewport.tints import SELECTED_COLOR
 
 CENTERS, RINGS = (Look(overlays=frozenset({mark})) for mark in (Overlay.CENTERS, Overlay.RINGS))

@@ -28,7 +28,7 @@ from tests.viewer.viewport_stage import (
     stage,
 )
 from viewer.compare import CompareMode, Side, SideKind
-from viewer.viewport.shading import BACKGROUND
+from viewer.viewport.tints import BACKGROUND
 
 __all__ = ["plain", "stage"]
 
@@ -201,6 +201,8 @@ def test_the_orthographic_view_is_drawn_and_the_pixel_under_the_mouse_is_found(
     stage.settle()
     stage.assert_shows(stage.rendered())
     assert np.abs(stage.rendered() - perspective).mean() < 40
+    assert viewport.frame is not None
+    assert viewport.frame.request.depth_offset == viewport.navigator.depth_offset > 0
     assert stage.session.document is not None
     seen = render(stage.session.document.scene, viewport.camera(), depth=True)
     y, x = np.unravel_index(int(seen.alpha.argmax()), seen.alpha.shape)

@@ -28,12 +28,12 @@ from tests.viewer.viewport_stage import (
 )
 from viewer.compare import CompareMode, Side, SideKind
 from viewer.look import Overlay
+from viewer.view_photos import PhotoState, ViewPhotos
 from viewer.viewport.boxes import boxes
 from viewer.viewport.frustums import Frustums
 from viewer.viewport.grid import REACH, Ground, floor_height, round_number
 from viewer.viewport.occlusion import DepthMap
 from viewer.viewport.projection import Projection
-from viewer.viewport.thumbnails import Thumbnails
 
 __all__ = ["plain", "stage"]
 
@@ -275,30 +275,49 @@ def test_photos_are_painted_into_the_bases(plain: None, stage: Stage, tmp_path: 
     )
 
 
-def test_thumbnails_are_small_kept_up_to_a_number_and_missing_ones_are_told_once(
+def test_photos_are_small_kept_up_to_a_number_and_missing_ones_are_told_once(
     plain: None, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("viewer.viewport.thumbnails.MOST", 2)
+    monkeypatch.setattr("viewer.view_photos.MOST", 2)
     views = make_views(tmp_path)
     Image.new("RGB", (800, 600), (9, 9, 9)).save(tmp_path / "big.png")
     K = intrinsics(40, 800, 600)
     views[0] = View(Camera(views[0].camera.world_to_camera, K, 800, 600), tmp_path / "big.png")
     views[3].photo.unlink()  # type: ignore[union-attr]
-    thumbnails = Thumbnails()
-    ready: list[bool] = []
-    thumbnails.ready.connect(lambda: ready.append(True))
-    assert [thumbnails.get(view) for view in views] == [None] * 4
-    stage.qtbot.waitUntil(lambda: len(ready) == 4, timeout=10_000)
-    assert len(thumbnails._pictures) == 2
-    assert thumbnails.get(views[3]) is None
-    assert len(ready) == 4
-    assert thumbnails.get(views[0]) is None
-    stage.qtbot.waitUntil(lambda: len(ready) == 5, timeout=10_000)
-    small = thumbnails.get(views[0])
+    photos = ViewPhotos()
+    came: list[tuple[View, str]] = []
+    photos.came.connect(lambda view, state: came.append((view, state)))
+    photos.want("one", views)
+    assert [photos.picture(view) for view in views] == [None] * 4
+    stage.qtbot.waitUntil(lambda: len(came) == 4, timeout=10_000)
+    assert [view for view, _ in came] == list(views)
+    assert [state for _, state in came] == [PhotoState.THERE] * 3 + [PhotoState.MISSING]
+    assert len(photos._pictures) == 2
+    photos.want("one", [views[3]])
+    assert photos.picture(views[3]) is None
+    photos.want("another", [View(views[0].camera), views[0]])
+    stage.qtbot.waitUntil(lambda: len(came) == 5, timeout=10_000)
+    small = photos.picture(views[0])
     assert isinstance(small, QImage)
     assert (small.width(), small.height()) == (160, 120)
-    assert thumbnails.get(View(views[0].camera)) is None
-    assert thumbnails.shut_down()
+    assert photos.shut_down()
+
+
+def test_wanted_photos_come_by_turns_and_others_no_more(
+    plain: None, stage: Stage, tmp_path: Path
+) -> None:
+    views = make_views(tmp_path)
+    photos = ViewPhotos()
+    came: list[View] = []
+    photos.came.connect(lambda view, _state: came.append(view))
+    photos.want("list", [views[0], views[1], views[2]])
+    photos.want("picture", [views[3]])
+    photos.want("list", [views[2]])
+    stage.qtbot.waitUntil(lambda: len(came) == 3, timeout=10_000)
+    assert came[0] is views[0]
+    assert {id(view) for view in came[1:]} == {id(views[2]), id(views[3])}
+    assert photos.picture(views[1]) is None
+    assert photos.shut_down()
 
 
 def test_side_by_side_both_pictures_have_their_overlays(plain: None, stage: Stage) -> None:
@@ -324,7 +343,7 @@ def test_side_by_side_both_pictures_have_their_overlays(plain: None, stage: Stag
 
 
 def test_a_wide_lens_makes_no_wide_pyramid() -> None:
-    frustums = Frustums(Thumbnails(), lambda _number: None)
+    frustums = Frustums(ViewPhotos(), lambda _number: None)
     wide = Camera(np.eye(4), intrinsics(170, 80, 60), 80, 60)
     frustums.set_views([View(wide)], radius=1.0)
     assert np.linalg.norm(frustums._corners[0, 1:, :2], axis=1).max() < 0.1

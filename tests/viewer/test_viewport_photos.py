@@ -16,7 +16,9 @@ from tests.viewer.frame_stage import HEIGHT, WIDTH, front_camera, levels, scored
 from viewer.look import Look, Mode
 from viewer.viewport.photo_error import ERROR_LIMITS
 from viewer.viewport.photos import PhotoCache, photo_picture
-from viewer.viewport.shading import BACKGROUND, FrameRequest, Shading
+from viewer.viewport.request import FrameRequest
+from viewer.viewport.shading import Shading
+from viewer.viewport.tints import BACKGROUND
 
 
 @pytest.fixture

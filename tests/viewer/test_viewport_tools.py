@@ -198,7 +198,7 @@ def test_another_button_does_not_end_the_tools_gesture(plain: None, stage: Stage
 def test_parts_of_the_picture_come_before_the_tool(plain: None, stage: Stage) -> None:
     viewport = opened(stage).viewport
     tool, knob = Recorder(), Knob()
-    viewport.add_handle(knob)
+    viewport._handles.append(knob)
     viewport.toolbox.choose(tool)
     before = pose(stage)
     stage.drag(LEFT, (20, 190), (80, 190), steps=2)

@@ -20,7 +20,7 @@ from viewer.look import Overlay
 from viewer.session import Session
 from viewer.viewport.canvas import GlCanvas
 from viewer.viewport.frames import FrameStats
-from viewer.viewport.shading import BACKGROUND
+from viewer.viewport.tints import BACKGROUND
 from viewer.viewport.viewport import Viewport
 
 COUNT = 1500

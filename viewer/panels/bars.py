@@ -153,7 +153,7 @@ class BarPlot(Plot):
                 item.setOpts(**{"brushes": None, **looks})
                 top = float(tops.max())
         low, high = positions[0], max(positions[-1], positions[0] + widths[-1])
-        margin = 0.01 * (high - low)
+        margin = 0.02 * (high - low)
         view = self.getPlotItem().getViewBox()
         view.setXRange(low - margin, high + margin, padding=0)
         view.setYRange(floor, floor + (max(top, 1e-9) - floor) * HEADROOM, padding=0)

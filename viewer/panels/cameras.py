@@ -1,6 +1,7 @@
 """The Cameras dock: every view of the dataset with its photo, to find it and to fly there."""
 
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QModelIndex, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
@@ -18,13 +19,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.cameras import Camera, Split
+from core.cameras import Camera, Split, View
 from core.datasets.photos import PHOTO_FOLDERS
 from viewer import theme
 from viewer.panels.panel import FieldGuard, described, wrapped
-from viewer.panels.row_photos import PhotoState, RowPhotos
 from viewer.panels.views_model import Role, SortBy, ViewDelegate, ViewsModel
 from viewer.session import Session
+from viewer.view_photos import PhotoState
 from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.numbers import count_text
 
@@ -65,15 +66,13 @@ class CamerasPanel(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName("Cameras panel")
         self.model = ViewsModel(self)
-        self.photos = RowPhotos(self)
         self._make_parts()
         self._arrange()
         self._rest = QTimer(self, singleShot=True, interval=REST_MS)
         self._rest.timeout.connect(self._sort)
         self._seek = QTimer(self, singleShot=True, interval=0)
         self._seek.timeout.connect(self._want_visible)
-        self.photos.came.connect(self._photo_came)
-        self.photos.checked.connect(self._files_checked)
+        session.photos.came.connect(self._photo_came)
         self.model.modelReset.connect(self._seek.start)
         self.list.verticalScrollBar().valueChanged.connect(self._seek.start)
         session.document_replaced.connect(self.refresh)
@@ -121,7 +120,7 @@ class CamerasPanel(QWidget):
             box.installEventFilter(self._guard)
         self.list = ViewsList()
         self.list.setModel(self.model)
-        self.list.setItemDelegate(ViewDelegate(self.model, self.photos, self.list))
+        self.list.setItemDelegate(ViewDelegate(self.model, self.session.photos, self.list))
         described(self.list, "Views", "")
         self.list.chosen.connect(self._choose)
         self.list.resized.connect(lambda: self._seek.start())
@@ -152,7 +151,7 @@ class CamerasPanel(QWidget):
 
     def _arrange(self) -> None:
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setContentsMargins(12, 8, 12, 8)
         layout.setSpacing(6)
         head = QHBoxLayout()
         head.setSpacing(2)
@@ -161,6 +160,7 @@ class CamerasPanel(QWidget):
             head.addWidget(button)
         layout.addLayout(head)
         self.controls = QWidget()
+        self.controls.setObjectName("bare")
         rows = QVBoxLayout(self.controls)
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(6)
@@ -174,6 +174,7 @@ class CamerasPanel(QWidget):
         layout.addWidget(self.list, 1)
         layout.addWidget(self.note)
         self.opacity_row = QWidget()
+        self.opacity_row.setObjectName("bare")
         opacity = QHBoxLayout(self.opacity_row)
         opacity.setContentsMargins(0, 0, 0, 0)
         opacity.setSpacing(6)
@@ -200,7 +201,8 @@ class CamerasPanel(QWidget):
         views = () if document is None else document.views
         if views is not self.model.views:
             self.model.set_views(views)
-            self.photos.set_views(views)
+            if any(view.photo is not None for view in views):
+                self.session.photos.find_missing(views, partial(self._files_checked, views))
         has_photos = any(view.photo is not None for view in views)
         for widget in (
             self.controls,
@@ -233,10 +235,6 @@ class CamerasPanel(QWidget):
         if self.sort_box.currentData() == SortBy.DISTANCE and self.model.views:
             self._rest.start()
 
-    def shut_down(self) -> bool:
-        """End the worker that decodes photos; whether it ended in time."""
-        return self.photos.shut_down()
-
     def _show_heading(self) -> None:
         total, shown = len(self.model.views), self.model.rowCount()
         if not total:
@@ -249,34 +247,33 @@ class CamerasPanel(QWidget):
             self.heading.setToolTip(f"{self.heading.full_text}\n{dataset.kind}: {dataset.path}")
 
     def _show_note(self) -> None:
-        model = self.model
+        model, tip = self.model, ""
         if self.session.document is None:
             text = NO_SCENE
         elif not model.views:
             text = NO_CAMERAS
         else:
-            text = self._missing_text()
+            text, tip = self._missing_text()
         self.note.setText(text)
+        self.note.setToolTip(tip)
         self.note.setVisible(bool(text))
 
-    def _missing_text(self) -> str:
-        """How many photos are missing, and where they were looked for; empty if none is."""
+    def _missing_text(self) -> tuple[str, str]:
+        """How many photos are missing, and where they were looked for; both empty if none is."""
         states = [self.model.photo(number) for number in range(len(self.model.views))]
         there = states.count(PhotoState.THERE)
         missing = len(states) - there - states.count(PhotoState.UNREADABLE)
         if not missing:
-            return ""
+            return "", ""
         dataset = self.session.dataset
         place = ""
         if dataset is not None:
             folder = dataset.path if dataset.path.is_dir() else dataset.path.parent
             places = ", ".join(PHOTO_FOLDERS)
-            place = (
-                f" They were looked for where the cameras name them, and in {places} of {folder}."
-            )
+            place = f"Looked for where the cameras name them, and in {places} of {folder}."
         if missing == len(states):
-            return f"Cameras without photos.{place}"
-        return f"{count_text(missing)} of {count_text(len(states))} photos are missing.{place}"
+            return "Cameras without photos.", place
+        return f"{count_text(missing)} of {count_text(len(states))} photos are missing.", place
 
     @Slot()
     def _show_opacity(self) -> None:
@@ -313,26 +310,30 @@ class CamerasPanel(QWidget):
 
     @Slot()
     def _want_visible(self) -> None:
-        self.photos.want(self.list.visible_numbers())
+        views = self.model.views
+        self.session.photos.want("cameras", [views[n] for n in self.list.visible_numbers()])
 
-    @Slot(int, str)
-    def _photo_came(self, number: int, state: str) -> None:
+    @Slot(object, str)
+    def _photo_came(self, view: View, state: str) -> None:
+        number = self.model.number_of(view)
+        if number is None:
+            return
         if state != PhotoState.THERE:
             self.model.set_photo([number], PhotoState(state))
             self._show_note()
         self.model.thumbnail_came(number)
 
-    @Slot(object)
-    def _files_checked(self, gone: list[int]) -> None:
+    def _files_checked(self, views: tuple[View, ...], gone: list[int]) -> None:
         """Tell once for these views how many photos are missing."""
+        if views is not self.model.views:
+            return
         if gone:
             self.model.set_photo(gone, PhotoState.MISSING)
             self._show_note()
-        views = self.model.views
-        missing = self._missing_text()
+        missing, place = self._missing_text()
         if missing and self._told is not views and not missing.startswith("Cameras without"):
             self._told = views
-            self.session.notified.emit("warning", missing)
+            self.session.notified.emit("warning", f"{missing} {place}".strip())
 
 
 class ViewsList(QListView):

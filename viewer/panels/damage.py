@@ -10,9 +10,9 @@ from core.cameras import Camera
 from core.metrics import psnr, ssim
 from core.rendering import render
 from core.scene import GaussianScene
-from viewer.panels.recent import Recent
+from viewer.memory import Recent
 from viewer.session import Session
-from viewer.viewport.shading import BACKGROUND
+from viewer.viewport.tints import BACKGROUND
 
 STILL_MS = 300
 WIDTH = 640
@@ -45,6 +45,7 @@ class DamageMeter(QObject):
         self._wanted = wanted
         self._source: CameraSource | None = None
         self._whole: Recent[Tensor] = Recent(REMEMBERED)
+        session.document_replaced.connect(self._forget)
         self._asked: object = None
         self._missed = False
         self.result: Damage | None = None
@@ -68,6 +69,10 @@ class DamageMeter(QObject):
             self.changed.emit()
         self._timer.start()
 
+    @Slot()
+    def _forget(self) -> None:
+        self._whole.clear()
+
     def seen(self) -> None:
         """Somebody looks again: measure what was left out meanwhile."""
         if self._missed:
@@ -86,8 +91,7 @@ class DamageMeter(QObject):
         small = camera.scaled(min(1.0, WIDTH / camera.width))
         scene, visible = document.scene, document.visible
         asked = self._asked = object()
-        seen_from = small.world_to_camera.tobytes() + small.K.tobytes()
-        key = (scene, visible, seen_from, small.width, small.height)
+        key = (scene, visible, small)
 
         def compare(whole: Tensor) -> None:
             self._whole.keep(whole, *key)

@@ -22,9 +22,9 @@ from torch import Tensor
 from core.editing import Document
 from core.pruning import PRESETS, Cut, Filter, Join, Relation, cut_mask
 from viewer import theme
+from viewer.memory import Recent
 from viewer.panels.columns import ColumnCombo
 from viewer.panels.panel import FieldGuard, described
-from viewer.panels.recent import Recent
 from viewer.session import Session
 from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.numbers import percent_text
@@ -136,6 +136,7 @@ class FilterRows(QWidget):
         self.session = session
         self.rows: list[FilterRow] = []
         self._taken: Recent[int] = Recent(REMEMBERED)
+        session.document_replaced.connect(self._forget)
         self._make_presets()
         self.add_button = QPushButton("Add filter")
         described(self.add_button, "Add filter", "Take Gaussians by another property as well.")
@@ -231,6 +232,10 @@ class FilterRows(QWidget):
                 count = self.taken_by([entry])
                 share = percent_text(count / max(1, document.alive_count))
                 row.show_taken(f"{count:,} ({share})")
+
+    @Slot()
+    def _forget(self) -> None:
+        self._taken.clear()
 
     def taken_by(self, filters: Sequence[Filter]) -> int:
         """How many living Gaussians some filters take, joined, without the score."""

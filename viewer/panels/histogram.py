@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from PySide6.QtCore import QLocale, QPointF, Qt, QTimer, Slot
-from PySide6.QtGui import QColor, QDoubleValidator, QPaintEvent
+from PySide6.QtCore import QLocale, QPointF, Qt, Slot
+from PySide6.QtGui import QColor, QDoubleValidator
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -26,16 +26,15 @@ from core.scoring import SINGULAR, UNSEEN
 from core.scoring.ranking import Ranking
 from core.statistics import Distribution
 from viewer.look import Scale
+from viewer.memory import Recent
 from viewer.panels.bars import BarPlot, Bars, fill_bars
 from viewer.panels.columns import ColumnCombo, column_names, column_title
+from viewer.panels.data_panel import DataPanel
 from viewer.panels.panel import FieldGuard, described
-from viewer.panels.recent import Recent
 from viewer.session import Session
-from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.numbers import count_text, percent_text, value_text
 from viewer.widgets.select_ops import SelectOpCombo, op_for
 
-DEBOUNCE_MS = 25
 REMEMBERED = 6
 CLICK_PX = 3
 FALLBACK = "opacity"
@@ -48,35 +47,21 @@ SCOPES: dict[str, Callable[[Document], Tensor]] = {
 }
 
 
-class HistogramPanel(QWidget):
+class HistogramPanel(DataPanel):
     """Bars of a column. A drag selects; where the column is the chosen score, a line cuts."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.session = session
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setAccessibleName("Data panel")
+        super().__init__(session, "Data panel", parent)
         self.shown: Bars | None = None
         self._picked: str | None = None
         self._log: bool | None = None
-        self._asked: object = None
-        self._stale = True
         self._cutting = False
         self._distributions: Recent[Distribution] = Recent(REMEMBERED)
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(DEBOUNCE_MS)
-        self._timer.timeout.connect(self._reload_if_seen)
         self._make_head()
         self._make_range()
-        self.statistics = ElidedLabel(Qt.TextElideMode.ElideRight)
-        self.statistics.setProperty("role", "muted")
         self.statistics.setAccessibleName("Statistics")
         self.plot = BarPlot()
         self.plot.setAccessibleName("Histogram")
-        self.empty = QLabel()
-        self.empty.setProperty("role", "muted")
-        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._arrange()
         self._connect()
         self.reload()
@@ -360,7 +345,7 @@ class HistogramPanel(QWidget):
 
     @Slot()
     def _new_document(self) -> None:
-        self._picked, self._log = None, None
+        self.shown = self._picked = self._log = None
         self._distributions.clear()
         self.from_edit.clear()
         self.to_edit.clear()
@@ -370,18 +355,6 @@ class HistogramPanel(QWidget):
     def _choose_log(self) -> None:
         self._log = self.log_x.isChecked()
         self.reload()
-
-    @Slot()
-    def _reload_if_seen(self) -> None:
-        if self.isVisible() and not self.visibleRegion().isEmpty():
-            self.reload()
-        else:
-            self._stale = True
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        if self._stale and not self._timer.isActive():
-            self._timer.start()
 
     # Dragging in the plot
 

@@ -222,8 +222,8 @@ class HistoryPanel(QWidget):
             return
         history = document.history
         edits = len(history.edits)
-        memory = f"{_memory(history.nbytes)} of {_memory(history.max_bytes)}"
-        parts = [f"{edits:,} edit{'' if edits == 1 else 's'}", memory]
+        count = f"{edits:,} edit{'' if edits == 1 else 's'}" if edits else "No edits"
+        parts = [count, f"{_memory(history.nbytes)} of {_memory(history.max_bytes)} used"]
         if history.forgotten:
             parts.append(f"{history.forgotten:,} forgotten")
         self.summary.set_text(" · ".join(parts))
@@ -237,4 +237,6 @@ class HistoryPanel(QWidget):
 
 def _memory(count: int) -> str:
     """Bytes in units of 10**3 or 10**6."""
-    return megabytes_text(count / 1e6) if count >= 10**6 else f"{count / 1e3:,.1f} kB"
+    if count >= 10**6:
+        return megabytes_text(count / 1e6)
+    return f"{count / 1e3:,.1f} kB" if count else "0 kB"

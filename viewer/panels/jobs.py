@@ -34,7 +34,7 @@ from viewer.jobs import MAX_LINES, JobRecord, JobRunner
 from viewer.panels.panel import described
 from viewer.session import Session
 from viewer.widgets.elided_label import ElidedLabel
-from viewer.widgets.job_status import job_text, show_fraction
+from viewer.widgets.job_status import job_text, show_controls, show_fraction
 from viewer.widgets.numbers import MISSING, duration_text
 
 REFRESH_MS = 100
@@ -289,17 +289,14 @@ class JobsPanel(QWidget):
         for widget in (self.bar, self.pause_button, self.cancel_button):
             widget.setVisible(busy)
         if not busy or job is None:
-            self.running_text.set_text(f"{IDLE_TEXT} {ONE_TEXT}")
+            self.running_text.set_text(IDLE_TEXT)
+            self.running_text.setToolTip(ONE_TEXT)
             return
         elapsed = duration_text(runner.records[-1].elapsed_s)
-        self.running_text.set_text(f"{job.name}: {job_text(job)} · {elapsed} so far. {ONE_TEXT}")
+        self.running_text.set_text(f"{job.name}: {job_text(job)} · {elapsed} so far")
+        self.running_text.setToolTip(f"{self.running_text.full_text}\n{ONE_TEXT}")
         show_fraction(self.bar, job)
-        paused = job.state == JobState.PAUSED
-        self.pause_button.setIcon(theme.icon("play" if paused else "pause"))
-        self.pause_button.setToolTip("Let the job go on" if paused else "Pause the running job")
-        self.pause_button.setAccessibleName("Resume job" if paused else "Pause job")
-        self.pause_button.setEnabled(job.state in (JobState.RUNNING, JobState.PAUSED))
-        self.cancel_button.setEnabled(job.state != JobState.CANCELLING)
+        show_controls(self.pause_button, self.cancel_button, job)
 
     @Slot(QModelIndex)
     def _show_current(self, current: QModelIndex) -> None:

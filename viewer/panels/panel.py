@@ -23,6 +23,8 @@ from viewer.session import Session
 from viewer.widgets.icon_label import IconLabel
 from viewer.widgets.job_status import REFRESH_MS, job_text, show_fraction
 
+LABEL_HEIGHT = 20
+"""Qt centres a form's label at its field if it is at least 4/7 as high."""
 WINDOW_KEYS = frozenset({Qt.Key.Key_E, Qt.Key.Key_Y, Qt.Key.Key_Z})
 
 
@@ -173,6 +175,15 @@ def wrapped(text: str) -> QLabel:
     label.setWordWrap(True)
     label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
     return label
+
+
+def align_labels(form: QFormLayout) -> None:
+    """Put the names in a form at the middle of their fields, however high these are."""
+    for row in range(form.rowCount()):
+        name = form.itemAt(row, QFormLayout.ItemRole.LabelRole)
+        label = None if name is None else name.widget()
+        if isinstance(label, QLabel):
+            label.setMinimumHeight(LABEL_HEIGHT)
 
 
 def described(widget: QWidget, name: str, tip: str) -> None:

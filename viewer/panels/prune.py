@@ -41,7 +41,8 @@ from viewer.widgets.section import Section
 POSITIONS = 1000
 FIELD_WIDTH = 72
 PART_GAP = 8
-CURVE_HEIGHT = 84
+CURVE_HEIGHT, NO_CURVE_HEIGHT = 84, 40
+NO_CURVE = "Worth against count shows here once there is a score."
 MANY_TIES = 0.001
 REMOVAL_ERROR = "removal-error"
 ROWS = ("Goes", "Stays", "Size", "In this view", "Predicted")
@@ -49,7 +50,8 @@ TIPS = {
     "Predicted": "Removal error of what goes, added up over the scored views.\n"
     "Gaussians that go together do more harm than each alone: it will not be better.",
     "In this view": "Measured: the present view without what goes, against the view with it.\n"
-    "Taken when nothing has changed for a moment.",
+    "Taken when nothing has changed for a moment, 640 pixels wide: Compare, which measures\n"
+    "at full size, may differ by some tenths of a dB.",
 }
 
 
@@ -82,7 +84,7 @@ class PrunePanel(Panel):
         self.no_curve.setProperty("role", "muted")
         self.no_curve.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.curve_pages = QStackedWidget()
-        self.curve_pages.setFixedHeight(CURVE_HEIGHT)
+        self.curve_pages.setFixedHeight(NO_CURVE_HEIGHT)
         self.curve_pages.addWidget(self.curve)
         self.curve_pages.addWidget(self.no_curve)
         self.filters = FilterRows(session)
@@ -347,7 +349,7 @@ class PrunePanel(Panel):
         document, worth = self.session.document, self.session.worth
         if document is None or worth is None:
             self._curve_of = None
-            self._show_curve(None, "")
+            self._show_curve(None, "" if document is None else NO_CURVE)
             return
         alive = document.alive
         if self._curve_of is not None:
@@ -368,6 +370,7 @@ class PrunePanel(Panel):
         self.curve.set_curve(curve)
         self.curve.set_target(self.count)
         self.curve_pages.setCurrentWidget(self.no_curve if curve is None else self.curve)
+        self.curve_pages.setFixedHeight(NO_CURVE_HEIGHT if curve is None else CURVE_HEIGHT)
 
     def _refresh_by_score(self, total: int, count: int) -> None:
         if not total or self.session.worth is None:

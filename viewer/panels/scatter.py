@@ -1,14 +1,13 @@
 """The Scatter dock: two numbers of every Gaussian against each other; a rectangle selects."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pyqtgraph as pg
 import torch
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Slot
-from PySide6.QtGui import QBrush, QColor, QPaintEvent, QPen
+from PySide6.QtCore import QPointF, QRectF, Qt, Slot
+from PySide6.QtGui import QBrush, QColor, QPen
 from PySide6.QtWidgets import (
     QCheckBox,
     QGraphicsRectItem,
@@ -24,6 +23,7 @@ from torch import Tensor
 from core.editing import Document
 from core.statistics import Distribution, Values, rank_correlation
 from viewer import theme
+from viewer.memory import Recent
 from viewer.panels.columns import (
     ColumnCombo,
     column_names,
@@ -31,15 +31,13 @@ from viewer.panels.columns import (
     column_values,
     suits_log,
 )
+from viewer.panels.data_panel import DataPanel
 from viewer.panels.panel import described
-from viewer.panels.recent import Recent
 from viewer.session import Session
-from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.numbers import MISSING, value_text
 from viewer.widgets.plots import Plot, ValueAxis, translucent
 from viewer.widgets.select_ops import op_for
 
-DEBOUNCE_MS = 25
 REMEMBERED = 4
 CLICK_PX = 3
 REACH_PX = 7
@@ -198,40 +196,22 @@ class DotPlot(Plot):
         self.dots.setRect(QRectF(left, bottom, right - left, top - bottom))
 
 
-class ScatterPanel(QWidget):
+class ScatterPanel(DataPanel):
     """Every living Gaussian as a dot; a rectangle selects."""
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.session = session
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.setAccessibleName("Scatter panel")
+        super().__init__(session, "Scatter panel", parent)
         self.pairs: Pairs | None = None
         self._log: list[bool | None] = [None, None]
-        self._asked: object = None
-        self._stale = True
         self._remembered: Recent[Pairs] = Recent(REMEMBERED)
-        self._timer = self._make_timer(self._reload_if_seen)
         self._picture_timer = self._make_timer(self._ask_picture)
         self._make_head()
-        self.statistics = ElidedLabel(Qt.TextElideMode.ElideRight)
-        self.statistics.setProperty("role", "muted")
         self.statistics.setAccessibleName("Correlation")
         self.plot = DotPlot()
         self.plot.setAccessibleName("Scatter plot")
-        self.empty = QLabel()
-        self.empty.setProperty("role", "muted")
-        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._arrange()
         self._connect()
         self.reload()
-
-    def _make_timer(self, slot: Callable[[], object]) -> QTimer:
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(DEBOUNCE_MS)
-        timer.timeout.connect(slot)
-        return timer
 
     def _make_head(self) -> None:
         self.combos = (ColumnCombo(), ColumnCombo())
@@ -283,13 +263,6 @@ class ScatterPanel(QWidget):
     def columns(self) -> tuple[str, str]:
         """The columns of x and y."""
         return self.combos[0].column, self.combos[1].column
-
-    def show_columns(self, x: str, y: str) -> None:
-        """Show two other columns."""
-        for axis, name in enumerate((x, y)):
-            self.combos[axis].set_column(name)
-            self._log[axis] = None
-        self.reload()
 
     @Slot()
     def swap(self) -> None:
@@ -380,7 +353,7 @@ class ScatterPanel(QWidget):
 
     @Slot()
     def _new_document(self) -> None:
-        self._log = [None, None]
+        self.pairs, self._log = None, [None, None]
         self._remembered.clear()
         document = self.session.document
         for combo, name in zip(self.combos, DEFAULTS, strict=True):
@@ -388,18 +361,6 @@ class ScatterPanel(QWidget):
             if document is not None and combo.column not in column_names(document):
                 combo.set_column(name)
         self.reload()
-
-    @Slot()
-    def _reload_if_seen(self) -> None:
-        if self.isVisible() and not self.visibleRegion().isEmpty():
-            self.reload()
-        else:
-            self._stale = True
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        if self._stale and not self._timer.isActive():
-            self._timer.start()
 
     # The mouse in the plot
 
@@ -452,7 +413,7 @@ class ScatterPanel(QWidget):
 
 def _statistics(pairs: Pairs) -> str:
     rho = MISSING if pairs.correlation is None else f"{pairs.correlation:+.3f}"
-    parts = [f"rank correlation {rho} (Spearman, {pairs.finite:,} Gaussians)"]
+    parts = [f"Rank correlation {rho} (Spearman, {pairs.finite:,} Gaussians)"]
     hidden = pairs.finite - len(pairs.x)
     if hidden:
         parts.append(f"{hidden:,} not above zero left aside")

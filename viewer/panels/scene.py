@@ -19,7 +19,7 @@ TIPS = {
     "File on disk": "Size of the file that was opened, in MB of a million bytes.",
     "Colour": "Highest degree of the spherical harmonics: how colours change with direction.",
     "Antialiased": "Whether the scene was trained for antialiased drawing.",
-    "Columns": "Further numbers per Gaussian in the file; an export keeps them.",
+    "Further columns": "Further numbers per Gaussian in the file; an export keeps them.",
 }
 ROWS = tuple(TIPS)
 
@@ -44,8 +44,11 @@ class ScenePanel(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 8, 12, 8)
         layout.setSpacing(4)
-        for widget in (self.file_name, self.folder, self.table, self.repairs):
-            layout.addWidget(widget)
+        layout.addWidget(self.file_name)
+        layout.addWidget(self.folder)
+        layout.addSpacing(6)
+        layout.addWidget(self.table)
+        layout.addWidget(self.repairs)
         layout.addStretch()
         session.document_replaced.connect(self.refresh)
         session.state_changed.connect(self.refresh)

@@ -13,7 +13,7 @@ from core.rigs import DEFAULT_RIG_COUNT
 from core.scoring import SCORES, SINGULAR
 from viewer import theme
 from viewer.look import Mode
-from viewer.panels.panel import FieldGuard, Panel, described, wrapped
+from viewer.panels.panel import FieldGuard, Panel, align_labels, described, wrapped
 from viewer.session import Session
 from viewer.widgets.numbers import count_text
 from viewer.widgets.numbers_table import NumbersTable
@@ -78,6 +78,7 @@ class SensitivityPanel(Panel):
         self.settings.addRow(self.source)
         self.settings.addRow("Views", self.views_combo)
         self.settings.addRow("Number", self.views_spin)
+        align_labels(self.settings)
 
         self.attach_button = QPushButton("Attach photos and cameras…")
         described(
@@ -199,7 +200,9 @@ class SensitivityPanel(Panel):
         )
         scored = self.session.worth is not None
         self.heatmap_button.setEnabled(scored)
-        self.heatmap_button.setChecked(scored and self.session.mode == Mode.HEATMAP)
+        shown = scored and self.session.mode == Mode.HEATMAP
+        self.heatmap_button.setChecked(shown)
+        self.heatmap_button.setText("Heatmap is shown" if shown else "Show heatmap")
 
     def _unseen_count(self) -> int | None:
         """A Gaussian that some view sees has a weight there."""

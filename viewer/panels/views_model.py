@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from core.cameras import Camera, Split, View
 from viewer import theme
-from viewer.panels.row_photos import PhotoState, RowPhotos
+from viewer.view_photos import PhotoState, ViewPhotos
 
 THUMBNAIL = QSize(76, 56)
 PADDING = 5
@@ -71,6 +71,7 @@ class ViewsModel(QAbstractListModel):
         super().__init__(parent)
         self.views: tuple[View, ...] = ()
         self.current = -1
+        self._numbers: dict[View, int] = {}
         self._keys: list[tuple[tuple[int, int, str], ...]] = []
         self._places = np.zeros((0, 3))
         self._photos: list[PhotoState] = []
@@ -84,6 +85,7 @@ class ViewsModel(QAbstractListModel):
         """List other views."""
         self.views = tuple(views)
         self.current = -1
+        self._numbers = {view: number for number, view in enumerate(self.views)}
         self._keys = [natural_key(view.name) for view in self.views]
         self._places = np.array([view.camera.position for view in self.views]).reshape(-1, 3)
         self._photos = [
@@ -120,6 +122,10 @@ class ViewsModel(QAbstractListModel):
     def photo(self, number: int) -> PhotoState:
         """Whether the photo of a view can be shown."""
         return self._photos[number]
+
+    def number_of(self, view: View) -> int | None:
+        """The number of a view, None where it is not among these."""
+        return self._numbers.get(view)
 
     def number(self, index: Index) -> int:
         """The number of the view in a row."""
@@ -192,7 +198,7 @@ class ViewsModel(QAbstractListModel):
 class ViewDelegate(QStyledItemDelegate):
     """Draws a view: its photo small, its name, what it is for and how large it is."""
 
-    def __init__(self, model: ViewsModel, photos: RowPhotos, parent: QObject) -> None:
+    def __init__(self, model: ViewsModel, photos: ViewPhotos, parent: QObject) -> None:
         super().__init__(parent)
         self._model = model
         self._photos = photos
@@ -227,7 +233,7 @@ class ViewDelegate(QStyledItemDelegate):
         painter.restore()
 
     def _paint_photo(self, painter: QPainter, frame: QRect, number: int, photo: PhotoState) -> None:
-        image = self._photos.picture(number)
+        image = self._photos.picture(self._model.views[number])
         if image is None:
             painter.fillRect(frame, QColor(theme.color("raised")))
             broken = photo in (PhotoState.MISSING, PhotoState.UNREADABLE)
@@ -255,7 +261,7 @@ class ViewDelegate(QStyledItemDelegate):
         top = area.top() + (area.height() - 3 * line) // 2
         row = QRect(area.left(), top, area.width(), line)
         painter.setPen(QColor(theme.color("text")))
-        elided = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, row.width())
+        elided = metrics.elidedText(name, Qt.TextElideMode.ElideLeft, row.width())
         painter.drawText(row, Qt.AlignmentFlag.AlignVCenter, elided)
         font.setBold(False)
         painter.setFont(font)

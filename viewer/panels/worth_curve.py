@@ -58,7 +58,7 @@ class WorthCurve(Plot):
             some = counts > 0
             self.path.setData(np.log10(counts[some]), shares[some])
             top = max(1.0, float(np.log10(max(2, int(counts[-1])))))
-            self.getPlotItem().getViewBox().setXRange(0, top, padding=0.02)
+            self.getPlotItem().getViewBox().setXRange(0, top, padding=0.035)
 
     def set_target(self, count: int) -> None:
         """Put the line at a number of Gaussians."""

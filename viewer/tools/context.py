@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 from PySide6.QtCore import QPointF
 from torch import Tensor
 
@@ -11,9 +10,11 @@ from core.cameras import Camera, Matrix
 from core.editing import Document, SelectOp
 from core.editing.regions import Sight, in_front, sight
 from core.scene import GaussianScene
+from viewer.memory import Memory
 from viewer.session import Session
 from viewer.tools.tool import ToolBox
 from viewer.viewport.projection import Projection
+from viewer.viewport.request import without
 
 NEAR_SHARE = 1e-3
 
@@ -79,20 +80,19 @@ class ToolContext:
         self.camera = camera
         self.ratio = ratio
         self._gestures = 0
-        self._drawn: tuple[Tensor, Tensor | None, Tensor] | None = None
-        self._front: tuple[Tensor, Camera, Tensor] | None = None
+        self._memory = Memory(1)
+        self._fronts = Memory(1)
+        """Used on the worker alone."""
 
     def shot(self) -> Shot | None:
         """The picture as it is now, None without a document."""
         document = self.session.document
         if document is None:
             return None
-        removed = self.session.removed if self.session.hiding else None
-        known = self._drawn
-        if known is None or known[0] is not document.visible or known[1] is not removed:
-            drawn = document.visible if removed is None else document.visible & ~removed
-            self._drawn = known = (document.visible, removed, drawn)
-        return Shot(document, self.camera(), known[2], self.ratio(), self.box.front_only)
+        drawn, removed = document.visible, self.session.removed
+        if removed is not None and self.session.hiding:
+            drawn = self._memory.get(without, drawn, removed)
+        return Shot(document, self.camera(), drawn, self.ratio(), self.box.front_only)
 
     def select(self, find: Find, op: SelectOp, name: str) -> None:
         """Select what a gesture means, as one edit, as soon as it is known which those are."""
@@ -128,11 +128,7 @@ class ToolContext:
 
     def front(self, shot: Shot) -> Tensor:
         """What a shot shows in front, bool ``(N,)``; quick as long as the view stays the same."""
-        known = self._front
-        if known is None or known[0] is not shot.visible or not _same(known[1], shot.camera):
-            front = in_front(shot.scene, shot.camera, shot.visible)
-            self._front = known = (shot.visible, shot.camera, front)
-        return known[2]
+        return self._fronts.get(in_front, shot.scene, shot.camera, shot.visible)
 
     def projection(self, depth: float) -> Projection:
         """From the world to logical pixels; ``depth`` is about how far away things are."""
@@ -142,11 +138,3 @@ class ToolContext:
         """World units per logical pixel at a distance along the viewing axis: across, down."""
         size: Matrix = depth * self.ratio() / self.camera().K[[0, 1], [0, 1]]
         return size
-
-
-def _same(a: Camera, b: Camera) -> bool:
-    return (
-        (a.width, a.height) == (b.width, b.height)
-        and np.array_equal(a.world_to_camera, b.world_to_camera)
-        and np.array_equal(a.K, b.K)
-    )

@@ -210,7 +210,7 @@ class BrushTool(RegionTool):
     id = "tool.brush"
     title = "Brush"
     name = "Select by brush"
-    hint = "Paint over Gaussians; Ctrl+wheel changes the size"
+    hint = "Paint over Gaussians"
     has_size = True
 
     def __init__(self, context: ToolContext) -> None:

@@ -26,6 +26,7 @@ WIDE_PX = 900
 ROOMY_PX = 700
 """Below this width, only what can be set is shown."""
 LEAST_PX = 440
+UNBOUNDED_PX = 16_777_215
 FIELD_PX = 52
 """What a number field needs beside its number."""
 OPS = (
@@ -189,6 +190,8 @@ class ToolOptions(QWidget):
             style.ToolButtonTextOnly if roomy else style.ToolButtonIconOnly
         )
         self.title.setVisible(roomy)
+        short = not roomy and tool is not None and (tool.has_size or tool.has_tolerance)
+        self.hint.setMaximumWidth(0 if short else UNBOUNDED_PX)
         self.size_label.setVisible(roomy and tool is not None and tool.has_size)
         self.tolerance_label.setVisible(roomy and tool is not None and tool.has_tolerance)
         document = self._session.document

@@ -4,6 +4,7 @@ from PySide6.QtCore import QObject, QRect, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QPainter, QWheelEvent
 
 from core.editing import SelectOp
+from viewer.widgets.select_ops import op_for
 
 BRUSH_PX = (4.0, 400.0)
 """Smallest and largest radius of the brush in logical pixels."""
@@ -138,12 +139,5 @@ class ToolBox(QObject):
         self.repaint.emit()
 
     def op_for(self, modifiers: Qt.KeyboardModifier) -> SelectOp:
-        """What a gesture does: Shift adds, Ctrl removes, both intersect, neither as chosen."""
-        shift = bool(modifiers & Qt.KeyboardModifier.ShiftModifier)
-        control = bool(modifiers & Qt.KeyboardModifier.ControlModifier)
-        by_keys = {
-            (True, False): SelectOp.ADD,
-            (False, True): SelectOp.REMOVE,
-            (True, True): SelectOp.INTERSECT,
-        }
-        return by_keys.get((shift, control), self.op)
+        """What a gesture does: as the keys say, without any as chosen."""
+        return op_for(modifiers, self.op)

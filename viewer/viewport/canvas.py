@@ -30,11 +30,11 @@ from core.cameras import Camera
 from viewer.look import Engine
 from viewer.viewport.frames import Frame, FrameRenderer, FrameStats, Pixels, host_copy
 from viewer.viewport.presenter import HOST_ROUTE, Presenter
-from viewer.viewport.shading import BACKGROUND
 from viewer.viewport.splats import SplatPass
 from viewer.viewport.splats_engine import OpenGl, Throughput
 from viewer.viewport.splats_order import TEXELS_EACH, TEXTURE_WIDTH
 from viewer.viewport.splats_painter import Painted, SplatPainter
+from viewer.viewport.tints import BACKGROUND
 
 log = logging.getLogger(__name__)
 
@@ -467,7 +467,8 @@ def _wish() -> str:
 
 def _stats(frame: Frame, route: str) -> FrameStats:
     coarse = frame.request.scale < 1
-    return FrameStats(frame.ms, *frame.size, coarse, frame.picture.drawn, frame.backend, route)
+    ms = None if frame.picture.remembered else frame.ms
+    return FrameStats(ms, *frame.size, coarse, frame.picture.drawn, frame.backend, route)
 
 
 def _thousands(count: int) -> str:

@@ -108,8 +108,8 @@ class CompareBar(QWidget):
         return QSize(self._widths[0], HEIGHT)
 
     def minimumSizeHint(self) -> QSize:
-        """Room for one button."""
-        return QSize(self._menu_width + 8, HEIGHT)
+        """Room for one button without a word."""
+        return QSize(MORE_WIDTH + MARGINS, HEIGHT)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show what there is room for."""
@@ -141,7 +141,7 @@ class CompareBar(QWidget):
         self._widths = (
             MARGINS + numbers + modes + sides + extras,
             MARGINS + numbers + modes + sides + MORE_WIDTH,
-            MARGINS + numbers + modes + self._menu_width,
+            MARGINS + numbers + modes + MORE_WIDTH,
         )
         self.updateGeometry()
         self._fit()
@@ -157,8 +157,21 @@ class CompareBar(QWidget):
         for button in self.mode_buttons.values():
             button.setVisible(modes)
         self.menu_button.setVisible(not full)
-        self.menu_button.setText("" if sides else "Compare")
-        self.menu_button.setFixedWidth(MORE_WIDTH if sides else self._menu_width)
+        worded = not modes and room >= self._menu_width + MARGINS
+        self.menu_button.setText("Compare" if worded else "")
+        self.menu_button.setFixedWidth(self._menu_width if worded else MORE_WIDTH)
+        self._show_menu_button()
+
+    def _show_menu_button(self) -> None:
+        """Alone it tells the mode; beside the buttons of the modes it leads to what is left."""
+        compares = self._compare.mode != CompareMode.OFF
+        alone = not self.mode_buttons[CompareMode.OFF].isVisibleTo(self)
+        mode = MODES[self._compare.mode][1] if compares else "compare-wipe"
+        self.menu_button.setIcon(theme.icon(mode if alone else "settings"))
+        if self.menu_button.property("chosen") != (alone and compares):
+            self.menu_button.setProperty("chosen", alone and compares)
+            self.menu_button.style().unpolish(self.menu_button)
+            self.menu_button.style().polish(self.menu_button)
 
     # What is shown
 
@@ -196,11 +209,10 @@ class CompareBar(QWidget):
         compares = compare.mode != CompareMode.OFF
         self.numbers_label.setText(self.numbers.text if compares else "")
         self.numbers_label.setToolTip(self.numbers.tip if compares else "")
-        title, icon, _ = MODES[compare.mode]
-        self.menu_button.setIcon(theme.icon(icon if compares else "compare-wipe"))
+        title = MODES[compare.mode][0]
         told = f"{title}: {self.numbers.text}" if compares else title
         self.menu_button.setToolTip(f"Compare: {told}\n{CYCLE_TIP}")
-        self.menu_button.setProperty("chosen", compares)
+        self._show_menu_button()
 
     def _about(self, side: Side) -> str:
         if side is LIVE:

@@ -15,7 +15,8 @@ from viewer.compare import PHOTO, CompareMode, Comparison, Side, SideKind
 from viewer.session import Session
 from viewer.viewport.comparing import same_moment, side_mask
 from viewer.viewport.photos import photo_picture
-from viewer.viewport.shading import BACKGROUND, FrameRequest
+from viewer.viewport.request import FrameRequest
+from viewer.viewport.tints import BACKGROUND
 from viewer.viewport.viewport import Viewport
 from viewer.widgets.numbers import MISSING
 
@@ -167,9 +168,7 @@ def _same_question(a: FrameRequest, b: FrameRequest) -> bool:
         one is not None
         and other is not None
         and {one.a, one.b} == {other.a, other.b}
-        and same_moment(
-            a, b, leave_out=("scale", "comparison", "pick", "look", "worth", "selected")
-        )
+        and same_moment(a, b, NOT_MEASURED)
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -12,15 +11,16 @@ from core.cameras import Camera, Matrix
 from core.errors import UserError
 from core.rendering.heatmap import colormap_table
 from viewer.compare import CompareMode, Comparison, Side, SideKind
-from viewer.look import Look
+from viewer.memory import Memory, same
 from viewer.viewport.photos import photo_picture
-from viewer.viewport.shading import BACKGROUND, FrameRequest, Picture, Shading
+from viewer.viewport.request import FrameRequest, Picture
+from viewer.viewport.shading import Shading
+from viewer.viewport.tints import BACKGROUND
 
 DIFFERENCE_FULL = 0.25
 """Difference at the upper end of the colours, as a share of full brightness."""
 DIFFERENCE_COLORMAP = "magma"
 DIVIDER = 96
-_COMPARED_BY_VALUE = (int, float, str, tuple, Look)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +38,7 @@ class _Side:
     def __init__(self) -> None:
         self.shading = Shading()
         self._seen: _Seen | None = None
-        self._masks: tuple[tuple[Tensor | None, ...], tuple[Tensor, Tensor]] | None = None
+        self._memory = Memory(1)
 
     def draw(self, request: FrameRequest, side: Side) -> tuple[_Seen, bool]:
         """The side's picture, and whether it was remembered; a finer one will do.
@@ -50,8 +50,11 @@ class _Side:
         """
         wanted = self.request(request, side)
         kept = self._seen
-        same = kept is not None and same_moment(wanted, kept.request, {"scale"})
-        if kept is not None and same and kept.request.scale >= wanted.scale:
+        if (
+            kept is not None
+            and kept.request.scale >= wanted.scale
+            and same_moment(wanted, kept.request, {"scale"})
+        ):
             return kept, True
         if side.kind == SideKind.PHOTO:
             self._seen = seen = _photo(wanted)
@@ -64,13 +67,8 @@ class _Side:
         plain = replace(request, comparison=None, pick=None)
         if side.shown is None:
             return plain
-        key = (side.shown, request.alive, request.visible, request.selected)
-        if self._masks is None or not all(
-            old is new for old, new in zip(self._masks[0], key, strict=True)
-        ):
-            visible = side_mask(side, request.alive, request.visible)
-            self._masks = (key, (visible, request.selected & visible))
-        visible, selected = self._masks[1]
+        visible = self._memory.get(side_mask, side, request.alive, request.visible)
+        selected = self._memory.get(torch.logical_and, request.selected, visible)
         return replace(plain, visible=visible, selected=selected, removed=None)
 
 
@@ -82,7 +80,7 @@ class Comparing:
 
     def __init__(self) -> None:
         self._a, self._b = _Side(), _Side()
-        self._difference: tuple[Tensor, Tensor, Tensor] | None = None
+        self._memory = Memory(1)
         self._ends: tuple[float, float] | None = None
 
     def picture(self, request: FrameRequest) -> Picture:
@@ -181,13 +179,8 @@ class Comparing:
         return a, b, missing, remembered
 
     def _difference_of(self, a: _Seen, b: _Seen) -> Tensor:
-        pixels_a, pixels_b = a.picture.pixels, b.picture.pixels
-        kept = self._difference
-        if kept is None or kept[0] is not pixels_a or kept[1] is not pixels_b:
-            covered = a.covered if b.covered is None else b.covered
-            made = difference_picture(pixels_a, pixels_b, covered)
-            self._difference = kept = (pixels_a, pixels_b, made)
-        return kept[2]
+        covered = a.covered if b.covered is None else b.covered
+        return self._memory.get(difference_picture, a.picture.pixels, b.picture.pixels, covered)
 
 
 def side_mask(side: Side, alive: Tensor, visible: Tensor) -> Tensor:
@@ -196,12 +189,9 @@ def side_mask(side: Side, alive: Tensor, visible: Tensor) -> Tensor:
 
 
 def same_moment(a: FrameRequest, b: FrameRequest, leave_out: Collection[str]) -> bool:
-    """Whether two requests agree in all fields but those left out.
-
-    Tensors are the same when they are the same object; cameras by their numbers.
-    """
+    """Whether two requests agree in all fields but those left out."""
     return all(
-        field.name in leave_out or _equal(getattr(a, field.name), getattr(b, field.name))
+        field.name in leave_out or same(getattr(a, field.name), getattr(b, field.name))
         for field in fields(FrameRequest)
     )
 
@@ -333,15 +323,3 @@ def _empty(request: FrameRequest) -> Tensor:
 
 def _background(device: torch.device) -> Tensor:
     return torch.tensor([*(round(c * 255) for c in BACKGROUND), 255], device=device).to(torch.uint8)
-
-
-def _equal(a: object, b: object) -> bool:
-    if a is b:
-        return True
-    if isinstance(a, Camera) and isinstance(b, Camera):
-        return (
-            (a.width, a.height) == (b.width, b.height)
-            and np.array_equal(a.K, b.K)
-            and np.array_equal(a.world_to_camera, b.world_to_camera)
-        )
-    return isinstance(a, _COMPARED_BY_VALUE) and isinstance(b, _COMPARED_BY_VALUE) and a == b

@@ -20,7 +20,8 @@ from core.rendering.cpu.common import workers
 from core.rigs import default_view
 from core.scene import GaussianScene
 from viewer.viewport.comparing import Comparing
-from viewer.viewport.shading import FrameRequest, Picture, Shading
+from viewer.viewport.request import FrameRequest, Picture
+from viewer.viewport.shading import Shading
 from viewer.viewport.splats_engine import FIRST_GUESS_PX, OpenGl, draws_splats
 from viewer.viewport.splats_order import SplatBatch, SplatOrder
 
@@ -107,12 +108,13 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class FrameStats:
-    """What the status bar tells about the picture that is shown; ``ms`` is the time to draw it.
+    """What the status bar tells about the picture that is shown.
 
+    ``ms``: the time to draw it, None where it was remembered and nothing had to be drawn.
     ``coarse``: it is small, or some Gaussians are left out. ``drawn`` counts Gaussians.
     """
 
-    ms: float
+    ms: float | None
     width: int
     height: int
     coarse: bool
@@ -173,9 +175,8 @@ class FrameRenderer(QObject):
         self._requests: Slot[FrameRequest | Survey] = Slot()
         self._frames: Slot[Frame] = Slot()
         self._surveys: Slot[Surveyed] = Slot()
-        self._comparing = Comparing()
-        self._shading = Shading()
-        self._order = SplatOrder()
+        self._scene: GaussianScene | None = None
+        self._forget()
         self._thread = threading.Thread(target=self._run, name="frames", daemon=True)
         self._thread.start()
 
@@ -201,6 +202,9 @@ class FrameRenderer(QObject):
         while (request := self._requests.take()) is not None and not self._requests.closed:
             try:
                 with self._lane.preview():
+                    if request.scene is not self._scene:
+                        self._scene = request.scene
+                        self._forget()
                     if isinstance(request, Survey):
                         self._surveys.put(_survey(request))
                     else:
@@ -210,6 +214,12 @@ class FrameRenderer(QObject):
                 self.failed.emit(error)
             else:
                 self.ready.emit()
+
+    def _forget(self) -> None:
+        """Let go of all that was remembered: it would hold on to a scene that is gone."""
+        self._comparing = Comparing()
+        self._shading = Shading()
+        self._order = SplatOrder()
 
     def _draw(self, request: FrameRequest) -> Frame:
         started = time.perf_counter()

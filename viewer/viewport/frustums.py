@@ -8,10 +8,10 @@ from PySide6.QtCore import QPointF, QRect, Qt
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPen, QPolygonF, QTransform
 
 from core.cameras import Matrix, Split, View
+from viewer.view_photos import ViewPhotos
 from viewer.viewport.handle import Handle
 from viewer.viewport.overlays import draw_tag
 from viewer.viewport.projection import Projection, draw_segments, outside_of
-from viewer.viewport.thumbnails import Thumbnails
 
 DEPTH_OF_RADIUS = 0.09
 DEPTH_OF_SPACING = 0.45
@@ -37,18 +37,17 @@ class Frustums(Handle):
 
     Parameters
     ----------
-    thumbnails
+    photos
         Where the photos come from.
     chosen
         Called with the number of the view that was clicked.
     """
 
-    def __init__(self, thumbnails: Thumbnails, chosen: Callable[[int], object]) -> None:
-        self._thumbnails = thumbnails
+    def __init__(self, photos: ViewPhotos, chosen: Callable[[int], object]) -> None:
+        self._photos = photos
         self._chosen = chosen
         self._views: tuple[View, ...] = ()
         self._corners = np.zeros((0, 5, 3))
-        self._depths = np.zeros(0)
         self._test = np.zeros(0, dtype=bool)
         self._flat = np.zeros((0, 5, 2))
         self._distances = np.zeros(0)
@@ -144,8 +143,11 @@ class Frustums(Handle):
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         painter.setOpacity(PHOTO_OPACITY)
         painted = set()
+        hovered = [] if self.hovered is None else [self.hovered]
+        wanted = [*hovered, *nearest.tolist()]
+        self._photos.want("frustums", [self._views[number] for number in wanted])
         for number in nearest[::-1].tolist():
-            image = self._thumbnails.get(self._views[number])
+            image = self._photos.picture(self._views[number])
             if image is None:
                 continue
             width, height = image.width(), image.height()
@@ -173,7 +175,7 @@ class Frustums(Handle):
         view = self._views[number]
         lines = [view.name or f"View {number + 1}", "test view" if self._test[number] else ""]
         anchor = self._flat[number, 1:].min(axis=0)
-        image = self._thumbnails.get(view)
+        image = self._photos.picture(view)
         draw_tag(
             painter,
             area,

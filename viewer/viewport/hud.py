@@ -1,9 +1,9 @@
 """What the viewport tells about its picture: facts, legends and hints."""
 
 from PySide6.QtCore import QPointF, QRect, QRectF
-from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QLinearGradient, QPainter, QPen
+from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QPainter, QPen
 
-from core.rendering.heatmap import UNSEEN_COLOR, colormap_table
+from core.rendering.heatmap import UNSEEN_COLOR
 from core.scoring import SCORES
 from viewer.look import Mode, Overlay
 from viewer.session import Session
@@ -18,15 +18,16 @@ from viewer.viewport.overlays import (
     draw_line,
     draw_message,
     draw_plate,
+    gradient,
 )
-from viewer.widgets.numbers import count_text, percent_text
+from viewer.widgets.numbers import count_text, milliseconds_text, percent_text
 
 BAR_WIDTH = 14.0
 BAR_HEIGHTS = (80.0, 240.0)
 BAR_SHARE = 0.4
 TICK = 4.0
 GAP = 6.0
-GRADIENT_STOPS = 32
+CUBE_ROOM = 104.0
 CUT_LABEL = "cut"
 NO_PHOTOS = "Attach photos and cameras first (Ctrl+Shift+O)."
 
@@ -41,25 +42,30 @@ def paint_hud(painter: QPainter, area: QRect, session: Session, frame: Frame | N
         draw_message(painter, area, "Drawing the first picture …", "")
         return
     picture = frame.picture
+    clear = CUBE_ROOM if session.look.shows(Overlay.CUBE) else 0.0
     if picture.legend is not None:
         paint_legend(painter, area, picture.legend)
     if picture.advice is not None:
         title, hint = picture.advice
         if session.mode == Mode.ERROR and not any(view.photo for view in document.views):
             hint = NO_PHOTOS
-        draw_message(painter, area, title, hint)
+        draw_message(painter, area, title, hint, clear)
     elif session.mode == Mode.HEATMAP and session.worth is None:
         title = SCORES[session.score_name].title
         draw_message(
-            painter, area, f"No score yet: {title}", "Press Compute scores in Sensitivity."
+            painter,
+            area,
+            f"No score yet: {title}",
+            "Press Compute scores in Sensitivity.",
+            clear,
         )
     row = 0
     if session.look.shows(Overlay.INFO):
-        draw_line(painter, area, _facts(frame, document.alive_count))
+        draw_line(painter, area, facts_text(frame, document.alive_count))
         row = 1
     gone = session.removed_count
     if gone:
-        verb = "hidden" if session.hiding else "would be removed"
+        verb = "Hidden" if session.hiding else "Would be removed"
         text = f"{verb}: {count_text(gone)} ({percent_text(gone / document.alive_count)})"
         draw_line(painter, area, text, row=row, ghost=not session.hiding)
         row += 1
@@ -95,7 +101,7 @@ def paint_legend(painter: QPainter, area: QRect, legend: Legend) -> None:
     _write(painter, left, top + metrics.ascent(), legend.title, TEXT)
     _write(painter, left, top + line + metrics.ascent(), legend.note, DIM)
     strip = QRectF(left + before, top + 2.7 * line, BAR_WIDTH, height)
-    painter.fillRect(strip, QBrush(_gradient(strip, legend.colormap)))
+    painter.fillRect(strip, QBrush(gradient(strip.bottomLeft(), strip.topLeft(), legend.colormap)))
     remark_x = strip.right() + GAP + labels + 2 * GAP
     for tick in _with_room(legend.ticks, height, line):
         _paint_tick(painter, strip, tick, remark_x)
@@ -149,16 +155,6 @@ def _write(painter: QPainter, x: float, baseline: float, text: str, color: QColo
     painter.drawText(QPointF(x, baseline), text)
 
 
-def _gradient(strip: QRectF, colormap: str) -> QLinearGradient:
-    gradient = QLinearGradient(strip.bottomLeft(), strip.topLeft())
-    table = colormap_table(colormap)
-    for stop in range(GRADIENT_STOPS + 1):
-        place = stop / GRADIENT_STOPS
-        color = table[round(place * (len(table) - 1))].tolist()
-        gradient.setColorAt(place, QColor.fromRgbF(*color))
-    return gradient
-
-
 def _paint_empty(painter: QPainter, area: QRect, session: Session) -> None:
     job = session.runner.job
     if session.runner.busy and job is not None:
@@ -168,13 +164,17 @@ def _paint_empty(painter: QPainter, area: QRect, session: Session) -> None:
         draw_empty(painter, area, "Drop a .ply here", "or use File > Open Scene")
 
 
-def _facts(frame: Frame, total: int) -> str:
+def facts_text(frame: Frame, total: int) -> str:
+    """What the information display tells of a frame; ``total`` counts the living Gaussians.
+
+    A side of a comparison can show more than live now; a remembered picture took no time.
+    """
     width, height = frame.size
     drawn = frame.picture.drawn
-    of_total = f" of {count_text(total)}" if drawn != total else ""
+    of_total = f" of {count_text(total)}" if drawn < total else ""
     facts = [
         f"{count_text(drawn)}{of_total} Gaussians",
-        f"{frame.ms:.0f} ms",
+        milliseconds_text(None if frame.picture.remembered else frame.ms),
         f"{width} × {height}",
     ]
     if frame.request.scale < 1:

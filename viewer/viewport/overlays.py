@@ -8,11 +8,13 @@ from PySide6.QtGui import (
     QFont,
     QFontMetricsF,
     QImage,
+    QLinearGradient,
     QPainter,
     QPen,
 )
 
-from viewer.viewport.shading import GHOST_COLOR
+from core.rendering.heatmap import colormap_table
+from viewer.viewport.tints import GHOST_COLOR
 
 PLATE = QColor(14, 15, 18, 205)
 TEXT = QColor(232, 234, 238)
@@ -21,6 +23,7 @@ SHADOW = QColor(10, 11, 14, 190)
 TAG_GAP = 8.0
 MARGIN = 12.0
 PADDING = 9.0
+GRADIENT_STOPS = 32
 
 
 def draw_line(
@@ -47,8 +50,8 @@ def draw_line(
     painter.drawText(inner, Qt.AlignmentFlag.AlignVCenter, elided)
 
 
-def draw_message(painter: QPainter, area: QRect, title: str, hint: str) -> None:
-    """A plate with a title and a hint in the upper middle."""
+def draw_message(painter: QPainter, area: QRect, title: str, hint: str, left: float = 0) -> None:
+    """A plate with a title and a hint in the upper middle, right of ``left`` if there is room."""
     metrics = QFontMetricsF(painter.font())
     widest = max(metrics.horizontalAdvance(title), metrics.horizontalAdvance(hint))
     width = min(widest + 4 * PADDING, area.width() - 2 * MARGIN)
@@ -59,6 +62,7 @@ def draw_message(painter: QPainter, area: QRect, title: str, hint: str) -> None:
         width,
         lines * metrics.height() + 2 * PADDING,
     )
+    plate.moveLeft(min(max(plate.left(), left), area.right() + 1 - MARGIN - width))
     draw_plate(painter, plate)
     inner = plate.adjusted(PADDING, PADDING, -PADDING, -PADDING)
     painter.setPen(TEXT)
@@ -170,3 +174,14 @@ def draw_notice(painter: QPainter, area: QRect, text: str) -> None:
     draw_plate(painter, plate)
     painter.setPen(TEXT)
     painter.drawText(plate, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def gradient(start: QPointF, end: QPointF, colormap: str) -> QLinearGradient:
+    """The colours of a map from one place to another."""
+    made = QLinearGradient(start, end)
+    table = colormap_table(colormap)
+    for stop in range(GRADIENT_STOPS + 1):
+        place = stop / GRADIENT_STOPS
+        color = table[round(place * (len(table) - 1))].tolist()
+        made.setColorAt(place, QColor.fromRgbF(*color))
+    return made

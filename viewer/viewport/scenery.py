@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-from PySide6.QtCore import QObject, QRect, Signal
+from PySide6.QtCore import QObject, QRect, Signal, Slot
 from PySide6.QtGui import QPainter
 
 from core.cameras import Camera
@@ -16,7 +15,6 @@ from viewer.viewport.frustums import Frustums
 from viewer.viewport.grid import Ground, GroundLines, floor_height
 from viewer.viewport.occlusion import DepthMap
 from viewer.viewport.projection import Projection
-from viewer.viewport.thumbnails import Thumbnails
 
 
 class Scenery(QObject):
@@ -39,9 +37,7 @@ class Scenery(QObject):
     ) -> None:
         super().__init__(parent)
         self._session = session
-        self._thumbnails = Thumbnails(self)
-        self._thumbnails.ready.connect(self.repaint)
-        self.frustums = Frustums(self._thumbnails, choose_view)
+        self.frustums = Frustums(session.photos, choose_view)
         self.ground: GroundLines | None = None
         """The grid; None until it is measured."""
         self.boxes: Boxes | None = None
@@ -51,12 +47,12 @@ class Scenery(QObject):
         self._looking = False
         session.look_changed.connect(self._measure_boxes)
         session.state_changed.connect(self._measure_boxes)
+        session.photos.came.connect(self._photo_came)
 
     def clear(self) -> None:
         """Forget the document that was."""
         self.ground = self.boxes = self._measured = self._hidden_from = None
         self.frustums.set_views((), 1.0)
-        self._thumbnails.forget()
 
     def survey(self, frame: SceneFrame) -> None:
         """The document, its cameras or its up axis are new; ``frame`` tells where it is."""
@@ -87,7 +83,7 @@ class Scenery(QObject):
             return
         scene, visible, ground = document.scene, document.visible, lines.ground
         known = self._hidden_from
-        if known is not None and known[1] is visible and _same_camera(known[0], camera):
+        if known is not None and known[1] is visible and known[0].same_as(camera):
             return
         self._looking = True
 
@@ -130,10 +126,12 @@ class Scenery(QObject):
         if look.shows(Overlay.FRUSTUMS):
             self.frustums.draw(painter, area, projection)
 
-    def shut_down(self) -> None:
-        """End the worker."""
-        self._thumbnails.shut_down()
+    @Slot()
+    def _photo_came(self) -> None:
+        if self._session.look.shows(Overlay.FRUSTUMS):
+            self.repaint.emit()
 
+    @Slot()
     def _measure_boxes(self) -> None:
         document = self._session.document
         if document is None or not self._session.look.shows(Overlay.BOX):
@@ -150,7 +148,3 @@ class Scenery(QObject):
                 self.repaint.emit()
 
         self._session.asker.ask("boxes", lambda: boxes(scene, visible, selected), take)
-
-
-def _same_camera(a: Camera, b: Camera) -> bool:
-    return np.array_equal(a.world_to_camera, b.world_to_camera) and np.array_equal(a.K, b.K)

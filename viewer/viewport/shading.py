@@ -20,9 +20,9 @@ from core.rendering.heatmap import (
     level_picture,
 )
 from core.scene import GaussianScene
-from core.scoring import SCORES, Worth
-from viewer.compare import Comparison
+from core.scoring import SCORES
 from viewer.look import Look, Mode, Overlay
+from viewer.memory import Memory
 from viewer.viewport.legend import Legend, Ranked, depth_legend, error_legend, heat_legend
 from viewer.viewport.marks import (
     COARSE_RINGS,
@@ -33,12 +33,12 @@ from viewer.viewport.marks import (
     mark_size,
     project_scene,
 )
-from viewer.viewport.memory import Memory
 from viewer.viewport.photo_error import error_field
 from viewer.viewport.photos import photo_picture, seen_from
-from viewer.viewport.tints import BACKGROUND as BACKGROUND
-from viewer.viewport.tints import GHOST_COLOR as GHOST_COLOR
+from viewer.viewport.request import FrameRequest, Layer, Picture, without
 from viewer.viewport.tints import (
+    BACKGROUND,
+    GHOST_COLOR,
     GHOST_SHARE,
     LIGHT_COLOR,
     LIGHT_SHARE,
@@ -63,101 +63,6 @@ SPLAT_MODES = frozenset({Mode.COLOR, Mode.HEATMAP, Mode.OPACITY, Mode.SIZE})
 """Modes that are plain blending of one colour per Gaussian."""
 HEAT_MODES = SPLAT_MODES - {Mode.COLOR}
 HEAT_PROPERTIES = {Mode.OPACITY: "opacity", Mode.SIZE: "largest"}
-
-DEFAULT_LOOK = Look()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FrameRequest:
-    """All that a frame needs; nothing in it changes after it was asked for.
-
-    Attributes
-    ----------
-    scene, alive, visible, selected
-        The scene, and which of its Gaussians live, are drawn and are selected, bool ``(N,)``.
-    camera
-        The camera at the full size of the picture in physical pixels.
-    look, worth
-        How to draw, and the chosen score.
-    removed
-        What the previewed prune takes away, bool ``(N,)``; None without a preview.
-    view
-        The dataset's view that the camera stands at, if any: its photo can be shown.
-    comparison
-        What to compare, if anything.
-    hide
-        Whether what would go is left out, instead of marked.
-    scale
-        Share of the full width and height to render at; 1 is sharp.
-    pick
-        A camera of one pixel whose visible point is asked for as well.
-    ends
-        Ends of the colours of depth and error, so that two pictures agree; None for its own.
-    """
-
-    scene: GaussianScene
-    alive: Tensor
-    visible: Tensor
-    selected: Tensor
-    camera: Camera
-    look: Look = DEFAULT_LOOK
-    worth: Worth | None = None
-    removed: Tensor | None = None
-    view: View | None = None
-    comparison: Comparison | None = None
-    hide: bool = False
-    scale: float = 1.0
-    pick: Camera | None = None
-    ends: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Layer:
-    """What lies over a picture, apart from text.
-
-    ``pixels`` is float32 ``(H, W, 4)`` on the CPU, colours premultiplied by the fourth channel;
-    None where nothing lies there. ``notes`` are lines for a person, ``problem`` why a photo that
-    was asked for is missing.
-    """
-
-    pixels: Tensor | None = None
-    notes: tuple[str, ...] = ()
-    problem: UserError | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Picture:
-    """A finished picture and what is to be told about it.
-
-    Attributes
-    ----------
-    pixels
-        uint8 ``(H, W, 4)``, where they were computed.
-    drawn, ghosts
-        Number of Gaussians drawn, and of those among them that the preview takes.
-    legend
-        What its colours mean, where they are not the scene's own.
-    advice
-        A title and a hint, where the mode cannot show what it is for.
-    notes
-        Lines about what lies over it.
-    problem
-        What a person can mend for the picture to be whole; to be told once.
-    ends
-        Ends of the colours of depth and error, see :class:`FrameRequest`.
-    remembered
-        Whether nothing had to be drawn, so that the time taken says nothing about drawing.
-    """
-
-    pixels: Tensor
-    drawn: int
-    ghosts: int = 0
-    legend: Legend | None = None
-    advice: tuple[str, str] | None = None
-    notes: tuple[str, ...] = ()
-    problem: UserError | None = None
-    ends: tuple[float, float] | None = None
-    remembered: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,7 +100,7 @@ class Shading:
         """The same request where what is to be hidden is not visible, instead of marked."""
         removed = request.removed
         if removed is not None and request.hide:
-            visible = self._memory.get(_without, request.visible, removed)
+            visible = self._memory.get(without, request.visible, removed)
             return replace(request, visible=visible, removed=None, hide=False)
         return request
 
@@ -272,7 +177,10 @@ class Shading:
         limits = request.ends or depth_range(depth, alpha)
         behind = (1 - alpha)[..., None] * torch.tensor(BACKGROUND)
         rgb = self._tinted(request, depth_picture(depth, alpha, limits) + behind, seen.rgb.cpu())
-        return _Base(rgb, None if limits is None else depth_legend(limits), ends=limits)
+        if limits is None:
+            return _Base(rgb, None)
+        near, far = (limit - request.depth_offset for limit in limits)
+        return _Base(rgb, depth_legend((near, far)), ends=limits)
 
     def _draw_error(self, request: FrameRequest) -> _Base:
         view, camera = _photo_view(request), _scaled(request)
@@ -499,10 +407,6 @@ def _on_device(mask: Tensor, scene: GaussianScene) -> Tensor:
 
 def _on_cpu(scene: GaussianScene) -> GaussianScene:
     return scene if scene.device.type == "cpu" else scene.to("cpu")
-
-
-def _without(visible: Tensor, removed: Tensor) -> Tensor:
-    return visible & ~removed
 
 
 def _to_rgba8(rgb: Tensor) -> Tensor:

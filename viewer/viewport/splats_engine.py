@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass
 
 from viewer.look import Engine, Overlay
-from viewer.viewport.shading import SPLAT_MODES, FrameRequest
+from viewer.viewport.request import FrameRequest
+from viewer.viewport.shading import SPLAT_MODES
 
 SOFTWARE_OPENGL = ("llvmpipe", "softpipe", "swrast", "swiftshader", "gdi generic", "basic render")
 DRAW_MS = 25.0

@@ -3,13 +3,11 @@
 import time
 from dataclasses import dataclass
 
-import numpy as np
-
 from core.cameras import Camera
-from viewer.viewport.shading import BACKGROUND
 from viewer.viewport.splats import SplatPass
 from viewer.viewport.splats_engine import DRAW_MS, Throughput
 from viewer.viewport.splats_order import SplatBatch, SplatList
+from viewer.viewport.tints import BACKGROUND
 
 LARGEST_SLICE, SMALLEST_SLICE = 0.5, 0.1
 """Shares of the time that are drawn without looking at the clock."""
@@ -69,7 +67,7 @@ class SplatPainter:
 
     def look_from(self, camera: Camera) -> None:
         """Draw the batch as this camera sees it; its order is then a little old."""
-        if self._camera is not None and not same_camera(camera, self._camera):
+        if self._camera is not None and not camera.same_as(self._camera):
             self._change(camera)
 
     def _change(self, camera: Camera) -> None:
@@ -146,16 +144,7 @@ class SplatPainter:
             return None
         if not self._current:
             return _Task(batch, camera, False, batch.coarse)
-        settles = self._still and same_camera(camera, batch.camera)
+        settles = self._still and camera.same_as(batch.camera)
         if settles and self.painted is not None and not self.painted.sharp:
             return _Task(batch, camera, True, batch.full)
         return None
-
-
-def same_camera(a: Camera, b: Camera) -> bool:
-    """Whether two cameras make the same picture."""
-    return a is b or (
-        (a.width, a.height) == (b.width, b.height)
-        and np.array_equal(a.K, b.K)
-        and np.array_equal(a.world_to_camera, b.world_to_camera)
-    )

@@ -32,6 +32,8 @@ class FrameStream(QObject):
         What is shown, and the compute lane that frames share with jobs.
     camera, view
         Give the camera in physical pixels, and the dataset's view that it stands at, if any.
+    depth_offset
+        Gives by how much the camera's depths are larger than from the eye, world units.
     overlay
         Paints over every picture.
     widget
@@ -51,6 +53,7 @@ class FrameStream(QObject):
         session: Session,
         camera: Callable[[], Camera],
         view: Callable[[], View | None],
+        depth_offset: Callable[[], float],
         overlay: Callable[[QPainter, QRect], None],
         widget: QWidget,
     ) -> None:
@@ -58,7 +61,7 @@ class FrameStream(QObject):
         self.frame: Frame | None = None
         """The frame that is shown, None before the first one of a document."""
         self._session = session
-        self._camera, self._view = camera, view
+        self._camera, self._view, self._depth_offset = camera, view, depth_offset
         self._widget = widget
         self._document: Document | None = None
         self._survey: Survey | None = None
@@ -129,7 +132,13 @@ class FrameStream(QObject):
         frame, document = self.frame, self._session.document
         if frame is None or document is None or self._survey is not None:
             return False
-        wanted = request_of(self._session, document, self._camera(), self._view())
+        wanted = request_of(
+            self._session,
+            document,
+            self._camera(),
+            self._view(),
+            depth_offset=self._depth_offset(),
+        )
         return same_picture(frame.request, wanted)
 
     def _request_sharp(self) -> None:
@@ -153,6 +162,7 @@ class FrameStream(QObject):
                 self._view(),
                 scale=scale,
                 pick=self._pick,
+                depth_offset=self._depth_offset(),
             )
         )
 

@@ -23,7 +23,7 @@ from core.rendering.heatmap import colormap_table
 from core.scoring import SCORES
 from viewer import theme
 from viewer.look import COLORMAPS, Mode, Overlay, Scale
-from viewer.panels.panel import FieldGuard, described
+from viewer.panels.panel import FieldGuard, align_labels, described
 from viewer.session import Session
 from viewer.viewport.shading import HEAT_MODES
 
@@ -285,6 +285,7 @@ class ColorPopup(QFrame):
         form.addRow("From", ends)
         form.addRow("", self.note)
         form.addRow("", self.contour_box)
+        align_labels(form)
 
     def _connect(self) -> None:
         session = self._session

@@ -41,8 +41,8 @@ from viewer.viewport.pilot import Pilot
 from viewer.viewport.probe_card import ProbeCard
 from viewer.viewport.projection import NEAR_SHARE, Projection
 from viewer.viewport.scenery import Scenery
-from viewer.viewport.shading import BACKGROUND
 from viewer.viewport.stream import FrameStream
+from viewer.viewport.tints import BACKGROUND
 from viewer.widgets.numbers import value_text
 
 RING_PX = 2
@@ -93,7 +93,14 @@ class Viewport(QWidget):
         self._ring = False
         self.toolbox = ToolBox(self)
         self._pilot = Pilot(session, self._size, self)
-        self._stream = FrameStream(session, self.camera, self._view, self._paint_overlay, self)
+        self._stream = FrameStream(
+            session,
+            self.camera,
+            self._view,
+            lambda: self.navigator.depth_offset,
+            self._paint_overlay,
+            self,
+        )
         self.canvas = self._stream.canvas
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -248,11 +255,6 @@ class Viewport(QWidget):
         """
         self._pilot.set_up_axis(axis)
 
-    def add_handle(self, handle: Handle) -> None:
-        """Give a part of the picture mouse events before the tools; it is painted over scenery."""
-        self._handles.append(handle)
-        self.canvas.update()
-
     def escape(self) -> None:
         """Drop what the tool has begun; where there is nothing, put it away."""
         self.toolbox.escape()
@@ -298,7 +300,6 @@ class Viewport(QWidget):
         """End the workers and free what the driver holds; to be called when the window closes."""
         self._pilot.shut_down()
         self._probe.stop()
-        self._scenery.shut_down()
         self._stream.shut_down()
 
     def refresh(self) -> None:

@@ -6,7 +6,6 @@ from PySide6.QtGui import (
     QColor,
     QFontMetricsF,
     QKeyEvent,
-    QLinearGradient,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -14,12 +13,12 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QWidget
 
-from core.rendering.heatmap import colormap_table
 from viewer import theme
 from viewer.compare import Compare, CompareMode
 from viewer.look import Mode
 from viewer.session import Session
 from viewer.viewport.comparing import DIFFERENCE_COLORMAP, DIFFERENCE_FULL
+from viewer.viewport.overlays import gradient
 from viewer.viewport.viewport import Viewport
 
 HANDLE_WIDTH = 26
@@ -29,10 +28,9 @@ PADDING = 9
 SMALLEST_PLATE = 24
 ROOM_FOR_NAMES = 80
 STEP, LEAP = 0.01, 0.1
-GRADIENT_STOPS = 16
 LEGEND_SIZE = (190, 46)
 ROOM_FOR_FACTS = 760
-FACTS_HEIGHT = 34
+FACTS_HEIGHT = 62
 ADVICE_HEIGHT = 70
 
 PLATE = QColor(14, 15, 18, 205)
@@ -284,7 +282,7 @@ class DifferenceLegend(QWidget):
         self.hide()
 
     def place(self) -> None:
-        """Stand in the lower right corner, above the line of facts where that reaches so far."""
+        """Stand in the lower right corner, above the facts and the preview where these reach."""
         over = self._over
         width, height = LEGEND_SIZE
         metrics = QFontMetricsF(self.font())
@@ -299,13 +297,8 @@ class DifferenceLegend(QWidget):
             _draw_plate(painter, self)
             inner = QRectF(self.rect()).adjusted(PADDING, PADDING, -PADDING, -PADDING)
             strip = QRectF(inner.left(), inner.top(), inner.width(), 10)
-            gradient = QLinearGradient(strip.topLeft(), strip.topRight())
-            table = colormap_table(DIFFERENCE_COLORMAP)
-            for stop in range(GRADIENT_STOPS + 1):
-                place = stop / GRADIENT_STOPS
-                color = table[round(place * (len(table) - 1))].tolist()
-                gradient.setColorAt(place, QColor.fromRgbF(*color))
-            painter.fillRect(strip, QBrush(gradient))
+            colors = gradient(strip.topLeft(), strip.topRight(), DIFFERENCE_COLORMAP)
+            painter.fillRect(strip, QBrush(colors))
             below = inner.adjusted(0, 12, 0, 0)
             full = f"≥ {100 * DIFFERENCE_FULL:.0f} %"
             bottom = Qt.AlignmentFlag.AlignBottom

@@ -36,6 +36,16 @@ def show_fraction(bar: QProgressBar, job: Job) -> None:
         bar.setValue(round(1000 * job.progress.fraction))
 
 
+def show_controls(pause: QToolButton, cancel: QToolButton, job: Job) -> None:
+    """Have the buttons that pause and cancel a job do, and say, what they can now."""
+    paused = job.state == JobState.PAUSED
+    pause.setIcon(theme.icon("play" if paused else "pause"))
+    pause.setToolTip("Let the job go on" if paused else "Pause the running job")
+    pause.setAccessibleName("Resume job" if paused else "Pause job")
+    pause.setEnabled(job.state in (JobState.RUNNING, JobState.PAUSED))
+    cancel.setEnabled(job.state != JobState.CANCELLING)
+
+
 class JobStatus(QWidget):
     """The job display of the status bar; its places stay reserved while nothing runs."""
 
@@ -84,12 +94,7 @@ class JobStatus(QWidget):
             return
         self.label.set_text(f"{job.name}: {job_text(job)}")
         show_fraction(self.bar, job)
-        paused = job.state == JobState.PAUSED
-        self.pause_button.setIcon(theme.icon("play" if paused else "pause"))
-        self.pause_button.setToolTip("Go on" if paused else "Pause the running job")
-        self.pause_button.setAccessibleName("Resume job" if paused else "Pause job")
-        self.pause_button.setEnabled(job.state in (JobState.RUNNING, JobState.PAUSED))
-        self.cancel_button.setEnabled(job.state != JobState.CANCELLING)
+        show_controls(self.pause_button, self.cancel_button, job)
 
     @Slot()
     def _schedule(self) -> None:

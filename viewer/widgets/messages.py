@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
@@ -34,8 +34,7 @@ from viewer.widgets.icon_label import IconLabel
 
 FADE_MS = {"info": 5000, "warning": 12_000}
 MARGIN = 16
-TOP = 48
-"""Below the bars over the viewport."""
+TOP = 14
 WIDTH = 360
 DETAILS_HEIGHT = 130
 MAX_SHOWN = 4
@@ -195,13 +194,23 @@ class Toast(QFrame):
 
 
 class Toasts(QObject):
-    """Stacks toasts at the upper right of a widget, newest highest: legends are below."""
+    """Stacks toasts at the upper right of a widget, newest highest: legends are below.
 
-    def __init__(self, over: QWidget) -> None:
+    Parameters
+    ----------
+    over
+        What they lie over.
+    within
+        A part of it that they begin at the top of, so that what is above stays clear.
+    """
+
+    def __init__(self, over: QWidget, within: QWidget | None = None) -> None:
         super().__init__(over)
         self._over = over
+        self._within = within or over
         self.shown: list[Toast] = []
-        over.installEventFilter(self)
+        for widget in {over, self._within}:
+            widget.installEventFilter(self)
 
     def show(self, level: str, text: str, details: str = "", action: Action | None = None) -> None:
         """Show a message; one with the same words is replaced, not repeated.
@@ -221,7 +230,7 @@ class Toasts(QObject):
         self._place()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Resize:
+        if event.type() in (QEvent.Type.Resize, QEvent.Type.Move):
             self._place()
         return False
 
@@ -232,7 +241,7 @@ class Toasts(QObject):
 
     @Slot()
     def _place(self) -> None:
-        top = TOP
+        top = TOP + self._within.mapTo(self._over, QPoint(0, 0)).y()
         for toast in reversed(self.shown):
             toast.adjustSize()
             height = toast.heightForWidth(WIDTH)
@@ -352,7 +361,8 @@ class MessageLog(QWidget):
 
     def _refresh_count(self) -> None:
         shown, total = len(self._shown()), len(self._messages)
-        self.count.setText(f"{shown:,} of {total:,}" if shown < total else f"{total:,}")
+        of_total = f" of {total:,}" if shown < total else ""
+        self.count.setText(f"{shown:,}{of_total} message{'' if total == 1 else 's'}")
         self.copy_button.setEnabled(shown > 0)
         self.clear_button.setEnabled(total > 0)
 

@@ -34,6 +34,11 @@ def value_text(value: float | None) -> str:
     return f"{value:.3g}"
 
 
+def milliseconds_text(ms: float | None) -> str:
+    """The time of a picture, a dash where none was drawn."""
+    return f"{MISSING if ms is None else f'{ms:,.{0 if ms >= 10 else 1}f}'} ms"
+
+
 def duration_text(seconds: float) -> str:
     """Minutes and seconds as 0:07, with hours where there are any."""
     whole = max(0, round(seconds))

@@ -65,8 +65,8 @@ class Entry:
     ----------
     id
         What it is remembered by.
-    title, path, keys
-        Its name, the menu it is in, its shortcuts.
+    title, path, keys, tip
+        Its name, the menu it is in, its shortcuts, and what it does.
     reason
         Why it cannot be used now; empty if it can.
     icon
@@ -85,13 +85,14 @@ class Entry:
     icon: QIcon
     checked: bool
     run: Callable[[], object]
+    tip: str = ""
 
 
-def match(query: str, title: str, path: str = "") -> float | None:
+def match(query: str, title: str, path: str = "", tip: str = "") -> float | None:
     """How well a title fits what was typed, more is better; None if it does not.
 
     Every word must begin a word of the title, or else stand in it, or else in its menu, or else
-    have its letters there in order.
+    have its letters there in order, or else begin a word of what the tip says.
     """
     points = 0.0
     name, menu = title.casefold(), path.casefold()
@@ -106,6 +107,8 @@ def match(query: str, title: str, path: str = "") -> float | None:
             points += 2
         elif (spread := _spread(word, name)) is not None:
             points += 1 / (1 + spread)
+        elif any(part.startswith(word) for part in tip.casefold().split()):
+            points += 0.5
         else:
             return None
     return points - len(name) / 1000
@@ -135,7 +138,7 @@ def ranked(query: str, entries: Iterable[Entry], used: Sequence[str]) -> list[En
     typed = bool(query.strip())
     found = []
     for entry in entries:
-        points = match(query, entry.title, entry.path)
+        points = match(query, entry.title, entry.path, entry.tip)
         if points is not None:
             unusable = UNUSABLE if entry.reason else 0.0
             place = order.get(entry.id, len(order))
@@ -235,13 +238,14 @@ class CommandPalette(QFrame):
         unmet = "" if action.isEnabled() or spec.needs is None else spec.needs.reason
         return Entry(
             id=spec.id,
-            title=action.text().replace("&", ""),
+            title=action.text().partition("\t")[0].replace("&", ""),
             path=spec.menu.replace("/", " › "),
             keys=keys_text(spec),
             reason=unmet or ("" if action.isEnabled() else "Not possible now."),
             icon=action.icon(),
             checked=action.isCheckable() and action.isChecked(),
             run=action.trigger,
+            tip=spec.tip,
         )
 
     def _files(self) -> list[Entry]:

@@ -3,7 +3,7 @@
 import math
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QToolTip, QWidget
 
@@ -83,6 +83,7 @@ class Plot(pg.PlotWidget):
         theme.events.changed.connect(self.restyle)
         self.restyle()
 
+    @Slot()
     def restyle(self) -> None:
         """Take the colours of the theme in use."""
         self.setBackground(theme.color("panel"))

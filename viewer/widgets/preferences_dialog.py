@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 from core.rendering.device import VARIABLE
 from viewer import theme
 from viewer.look import COLORMAPS, Engine
-from viewer.panels.panel import FieldGuard, described, wrapped
+from viewer.panels.panel import FieldGuard, align_labels, described, wrapped
 from viewer.preferences import RANGES, Preferences
 from viewer.theme import Theme
 from viewer.widgets.shortcut_sheet import ShortcutView
@@ -74,6 +74,8 @@ class PreferencesDialog(QDialog):
             item.setSizeHint(QSize(0, PAGE_ROW_HEIGHT))
             self.pages.addItem(item)
             self.stack.addWidget(content)
+        for form in self.stack.findChildren(QFormLayout):
+            align_labels(form)
         self.pages.currentRowChanged.connect(self.stack.setCurrentIndex)
         self.pages.setCurrentRow(0)
 

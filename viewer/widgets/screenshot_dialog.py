@@ -13,7 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from viewer.panels.panel import described
+from viewer.panels.panel import align_labels, described
 
 MAX_SIDE = 8192
 SIZES = {
@@ -57,6 +57,7 @@ class ScreenshotDialog(QDialog):
         form.addRow("Width", self.width_spin)
         form.addRow("Height", self.height_spin)
         form.addRow("", self.keep_ratio)
+        align_labels(form)
         layout = QVBoxLayout(self)
         note = QLabel("Drawn anew at this size, without overlays and legends.")
         note.setProperty("role", "muted")

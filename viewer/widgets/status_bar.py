@@ -7,13 +7,13 @@ import torch
 from PySide6.QtCore import QSize, Qt, QTimer, Slot
 from PySide6.QtWidgets import QFrame, QSizePolicy, QStatusBar, QWidget
 
-from core.rendering.probe import Probe
-from core.scoring import SCORES
+from viewer.look import Overlay
 from viewer.session import Session
 from viewer.viewport.frames import FrameStats
+from viewer.viewport.probe_card import ProbeReport
 from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.job_status import JobStatus
-from viewer.widgets.numbers import MISSING, value_text
+from viewer.widgets.numbers import MISSING, milliseconds_text, value_text
 
 JOB_WIDTH = 300
 WIDEST = 200
@@ -29,7 +29,10 @@ FRAME_TIP = "Time to draw the last picture, and pictures per second while they c
 
 
 class StatusBar(QStatusBar):
-    """Shows what the session and the viewport do. Everything keeps its place."""
+    """Shows what the session and the viewport do. Everything keeps its place.
+
+    The place for what is under the pointer is there while the pixel probe is.
+    """
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,8 +48,14 @@ class StatusBar(QStatusBar):
         self.backend = _Place("Backend", "CPU · 00 threads")
         self.frame = _Place("Last frame", "0,000 ms · 000 fps")
         self.addWidget(self.job, 1)
-        for place in (self.counts, self.probe, self.backend, self.frame):
-            self.addPermanentWidget(_rule())
+        self._probe_rule = _rule()
+        for rule, place in (
+            (self._probe_rule, self.probe),
+            (_rule(), self.counts),
+            (_rule(), self.backend),
+            (_rule(), self.frame),
+        ):
+            self.addPermanentWidget(rule)
             self.addPermanentWidget(place)
         self._still = QTimer(self)
         self._still.setSingleShot(True)
@@ -58,7 +67,9 @@ class StatusBar(QStatusBar):
             session.history_changed,
         ):
             signal.connect(self.refresh)
+        session.look_changed.connect(self._show_probe_place)
         self.refresh()
+        self._show_probe_place()
         self.show_probe(None)
         self.backend.set_text(MISSING, "What draws the picture")
         self.frame.set_text(f"{MISSING} ms", FRAME_TIP)
@@ -90,28 +101,31 @@ class StatusBar(QStatusBar):
 
     @Slot(object)
     def show_probe(self, probe: object) -> None:
-        """Show what the pixel under the pointer is made of: a Probe, or None away from it."""
+        """Show what the pixel under the pointer is made of: a ProbeReport, or None away from it."""
         tip = "The chosen score of the Gaussian that weighs most under the pointer"
-        if not isinstance(probe, Probe) or not len(probe.indices):
+        if not isinstance(probe, ProbeReport) or not probe.top:
             self.probe.set_text(MISSING, tip)
             return
-        heaviest = int(probe.indices[int(probe.weights.argmax())])
-        worth = self._session.worth
-        if worth is None or heaviest >= len(worth.values):
-            count = f"{probe.total:,} Gaussian{'s' if probe.total != 1 else ''}"
+        heaviest = probe.top[0]
+        if heaviest.score is None:
+            count = f"{probe.count:,} Gaussian{'s' if probe.count != 1 else ''}"
             self.probe.set_text(count, "Gaussians that make the pixel under the pointer")
             return
-        title = SCORES[worth.name].title if worth.name in SCORES else worth.name
-        text = f"{title} {value_text(float(worth.values[heaviest]))}"
-        self.probe.reserve(f"{title} 0.00e-00")
-        self.probe.set_text(text, f"{tip}: number {heaviest:,}")
+        self.probe.reserve(f"{probe.score_title} 0.00e-00")
+        text = f"{probe.score_title} {value_text(heaviest.score)}"
+        self.probe.set_text(text, f"{tip}: number {heaviest.index:,}")
+
+    @Slot()
+    def _show_probe_place(self) -> None:
+        shown = self._session.look.shows(Overlay.PROBE)
+        self.probe.setVisible(shown)
+        self._probe_rule.setVisible(shown)
 
     def _show_times(self) -> None:
         stats = self._stats
         if stats is None:
             return
-        ms = f"{stats.ms:,.{0 if stats.ms >= 10 else 1}f} ms"
-        self.frame.set_text(f"{ms} · {self._rate_text()} fps", FRAME_TIP)
+        self.frame.set_text(f"{milliseconds_text(stats.ms)} · {self._rate_text()} fps", FRAME_TIP)
 
     def _rate_text(self) -> str:
         if len(self._shown) < 3:

@@ -37,7 +37,7 @@ CARD_MARGINS = 96
 THREE_COLUMNS_WIDTH = 820
 CARD_HEIGHT = 124
 RADIUS = 8
-HINT = "F1 shows all keys and the mouse  ·  Ctrl+Shift+P finds any command by its name"
+HINT = "F1 shows all keys  ·  Ctrl+Shift+P finds any command"
 
 
 class Card(QAbstractButton):
@@ -77,7 +77,8 @@ class Card(QAbstractButton):
         sentence = self.fontMetrics().boundingRect(
             QRect(0, 0, text.width(), 1000), Qt.TextFlag.TextWordWrap, self._sentence
         )
-        needed = text.y() + self._title_height() + sentence.height() + 12
+        below = 8 if self._compact else 12
+        needed = text.y() + self._title_height() + sentence.height() + below
         return needed if self._compact else max(CARD_HEIGHT, needed)
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -99,7 +100,7 @@ class Card(QAbstractButton):
         painter.drawText(QRect(text.x(), text.y(), text.width(), line), 0, self._title)
 
     def _text_area(self, width: int) -> QRect:
-        left, top = (62, 9) if self._compact else (16, 54)
+        left, top = (62, 7) if self._compact else (16, 54)
         return QRect(left, top, max(1, width - left - 16), max(1, self.height() - top))
 
     def _title_font(self) -> QFont:
@@ -220,7 +221,7 @@ class Welcome(QScrollArea):
             "",
         )
         self.demo_card = Card(
-            "sample", "Try the sample scene", "A small still life that comes along.", ""
+            "sample", "Try the demo scene", "A small still life that comes along.", ""
         )
         self.open_card.clicked.connect(self.open_asked)
         self.dataset_card.clicked.connect(self.dataset_asked)
