@@ -7,9 +7,10 @@ from PySide6.QtGui import QAction, QActionGroup, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QToolBar, QWidget
 
 from viewer import theme
-from viewer.action_spec import ActionSpec, Scope, keys_text, undo_names
+from viewer.action_spec import ActionSpec, Need, Scope, keys_text, undo_names
 from viewer.action_table import ACTIONS, MENUS
 from viewer.session import Session
+from viewer.viewport.fly import DIRECTIONS
 
 Handlers = Mapping[str, Callable[[], object]]
 Checks = Mapping[str, Callable[[], bool]]
@@ -30,6 +31,8 @@ class Actions(QObject):
         Whether an action is checked, by id; read at every :meth:`refresh`.
     held
         What happens when the keys of a held action go down (True) and up (False).
+    needs
+        What actions need that depend on more than the session, by id.
     """
 
     def __init__(
@@ -40,10 +43,13 @@ class Actions(QObject):
         handlers: Handlers,
         checks: Checks,
         held: Mapping[str, Callable[[bool], object]],
+        needs: Mapping[str, Need],
     ) -> None:
         super().__init__(window)
         self._session, self._checks = session, checks
+        self._needs = {spec.id: needs.get(spec.id, spec.needs) for spec in ACTIONS}
         self._actions: dict[str, QAction] = {}
+        self._told: dict[str, tuple[str, bool]] = {}
         groups: dict[str, QActionGroup] = {}
         for spec in ACTIONS:
             action = QAction(spec.title, window)
@@ -85,7 +91,10 @@ class Actions(QObject):
 
     def fill_menus(self, bar: QMenuBar) -> dict[str, QMenu]:
         """Make a menu of each of MENUS; they are returned by title, submenus by their path."""
-        menus = {title: bar.addMenu(f"&{title}") for title in MENUS}
+        menus = {
+            title: bar.addMenu(text)
+            for title, text in zip(MENUS, _with_mnemonics(MENUS), strict=True)
+        }
         section: dict[str, int] = {}
         for spec in ACTIONS:
             top, _, below = spec.menu.partition("/")
@@ -112,15 +121,16 @@ class Actions(QObject):
         """Enable what can be used now, say why the rest cannot, and set the check marks."""
         for spec in ACTIONS:
             action = self._actions[spec.id]
-            usable = spec.needs is None or spec.needs.met(self._session)
+            needs = self._needs[spec.id]
+            usable = needs is None or needs.met(self._session)
             action.setEnabled(usable)
             title = self._title(spec)
-            text = f"{title}\t{spec.keys[0]} (hold)" if spec.held else title
-            if action.text() != text:
-                action.setText(text)
-            tip = _tool_tip(spec, title, usable)
-            if action.toolTip() != tip:
-                action.setToolTip(tip)
+            if self._told.get(spec.id) != (title, usable):
+                self._told[spec.id] = (title, usable)
+                action.setText(f"{title}\t{spec.keys[0]} (hold)" if spec.held else title)
+                action.setToolTip(
+                    _tool_tip(spec, title, "" if needs is None or usable else needs.reason)
+                )
         for id, checked in self._checks.items():
             self._actions[id].setChecked(checked())
 
@@ -182,13 +192,24 @@ class HeldKeys(QObject):
             act(False)
 
 
-def _tool_tip(spec: ActionSpec, title: str, usable: bool) -> str:
+def _with_mnemonics(titles: Sequence[str]) -> list[str]:
+    """Titles with an ampersand before a letter of each: one of its own, and none that flies."""
+    taken = {chr(key).casefold() for key in DIRECTIONS}
+    marked = []
+    for title in titles:
+        place = next(n for n, letter in enumerate(title) if letter.casefold() not in taken)
+        taken.add(title[place].casefold())
+        marked.append(f"{title[:place]}&{title[place:]}")
+    return marked
+
+
+def _tool_tip(spec: ActionSpec, title: str, reason: str) -> str:
     keys = keys_text(spec)
     held = "hold " if spec.held else ""
     plain = title.rstrip("…")
     lines = [f"{plain} ({held}{keys})" if keys else plain]
     if spec.tip:
         lines.append(spec.tip)
-    if not usable and spec.needs is not None:
-        lines.append(spec.needs.reason)
+    if reason:
+        lines.append(reason)
     return "\n".join(lines)

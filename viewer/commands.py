@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QDockWidget
 
+from viewer.action_spec import Need
 from viewer.action_table import OVERLAY_ACTIONS, TOOL_IDS, UP_AXES
 from viewer.compare import CompareMode
 from viewer.layout import WORKSPACES
@@ -117,6 +118,23 @@ def _shown(dock: QDockWidget) -> bool:
 def held(window: "MainWindow") -> dict[str, Callable[[bool], object]]:
     """What happens while the keys of a held action are down."""
     return {"compare.flip": window.session.compare.set_flip}
+
+
+def needs(window: "MainWindow") -> dict[str, Need]:
+    """What actions need of the tool in use."""
+    toolbox = window.viewport.toolbox
+    has_size = Need(
+        lambda _: toolbox.active is not None and toolbox.active.has_size, "Take up the brush first."
+    )
+    return {
+        "tool.smaller": has_size,
+        "tool.bigger": has_size,
+        "tool.accept": Need(
+            lambda _: toolbox.active is not None and toolbox.active.id == "tool.polygon",
+            "Take up the polygon first.",
+        ),
+        "tool.none": Need(lambda _: toolbox.active is not None, "No tool is in use."),
+    }
 
 
 def _file_handlers(window: "MainWindow") -> Handlers:

@@ -104,6 +104,7 @@ class MainWindow(QMainWindow):
             commands.handlers(self),
             commands.checks(self),
             commands.held(self),
+            commands.needs(self),
         )
         self.palette_ = CommandPalette(self, self.actions_, recent_files)
         self._fill_bars()
@@ -388,9 +389,12 @@ class MainWindow(QMainWindow):
         dialog.open()
 
     def show_help(self) -> None:
-        sheet = ShortcutSheet(self)
+        """Show the keys; a sheet that is open already comes to the front."""
+        sheet = self.findChild(ShortcutSheet) or ShortcutSheet(self)
         sheet.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         sheet.show()
+        sheet.raise_()
+        sheet.activateWindow()
 
     def show_about(self) -> None:
         box = QMessageBox(self)

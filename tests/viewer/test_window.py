@@ -320,7 +320,7 @@ def test_panes_are_reached_by_f6(scored) -> None:
                 "viewport",
             )
         )
-    assert visited == ["cameras", "sensitivity", "histogram", "viewport", "cameras"]
+    assert visited == ["scene", "cameras", "sensitivity", "histogram", "viewport"]
 
 
 def test_smallest_size_cuts_nothing_off(opened) -> None:

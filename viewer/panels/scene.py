@@ -33,6 +33,7 @@ class ScenePanel(QWidget):
         self.setMinimumWidth(240)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName("Scene panel")
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.file_name = ElidedLabel(Qt.TextElideMode.ElideMiddle)
         self.file_name.setProperty("role", "title")
         self.folder = ElidedLabel(Qt.TextElideMode.ElideMiddle)
