@@ -178,7 +178,7 @@ class MainWindow(QMainWindow):
         self.recent_menu = QMenu("Open Recent", self)
         self.menus["File"].insertMenu(self.actions_["file.open_demo"], self.recent_menu)
         self.recent_menu.aboutToShow.connect(self._refresh_recent)
-        find = QToolButton()
+        find = QToolButton(self.menuBar())
         find.setDefaultAction(self.actions_["app.palette"])
         find.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         find.setAutoRaise(True)

@@ -101,7 +101,7 @@ CHECKS: dict[str, Check] = {
     **{f"panel.{name}": partial(work.toggles_the_panel, name) for name in PANELS},
     "panel.hide_all": work.hides_all_panels,
     "panel.reset_layout": work.resets_the_layout,
-    "app.next_pane": partial(work.moves_the_focus, "cameras"),
+    "app.next_pane": partial(work.moves_the_focus, "scene"),
     "app.prev_pane": partial(work.moves_the_focus, "histogram"),
     "app.palette": work.opens_the_palette,
     "app.help": partial(work.shows, ShortcutSheet),
