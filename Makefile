@@ -46,6 +46,7 @@ demo: setup system
 
 bench: setup
 	for name in ply render sweep; do $(BIN)/python -m tests.benchmarks.bench_$$name || exit; done
+	$(XVFB) $(BIN)/python -m tests.benchmarks.bench_splats
 
 clean:
 	rm -rf $(VENV) demo-out .pytest_cache .mypy_cache .ruff_cache
