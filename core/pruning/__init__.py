@@ -3,15 +3,20 @@
 from core.pruning.cut import Cut, Filter, Join, Relation, cut_mask
 from core.pruning.keep import count_in_megabytes, keep_count, keep_mask, prune
 from core.pruning.presets import PRESETS, Preset
+from core.pruning.schedule import SCHEDULES, Round, Schedule, SchedulePreset, schedule_of
 from core.pruning.wording import filter_text, parse_filter
 
 __all__ = [
     "PRESETS",
+    "SCHEDULES",
     "Cut",
     "Filter",
     "Join",
     "Preset",
     "Relation",
+    "Round",
+    "Schedule",
+    "SchedulePreset",
     "count_in_megabytes",
     "cut_mask",
     "filter_text",
@@ -19,4 +24,5 @@ __all__ = [
     "keep_mask",
     "parse_filter",
     "prune",
+    "schedule_of",
 ]
