@@ -21,12 +21,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a job is: ``done`` of ``total`` steps, what it does, and values worth plotting."""
+    """How far a job is: ``done`` of ``total`` steps, what it does, and values worth plotting.
+
+    ``partial``, only now and then, is the result as it would be if the job ended here: a finished
+    value that the job does not change any more.
+    """
 
     done: int
     total: int
     message: str = ""
     values: Mapping[str, float] = field(default_factory=dict)
+    partial: Any = None
 
     @property
     def fraction(self) -> float:
@@ -121,6 +126,8 @@ class Job:
         self.state = JobState.QUEUED
         self.progress: Progress | None = None
         self.result: Any = None
+        self.partial: Any = None
+        """The latest result so far; still there after a cancel or a failure."""
         self.error: BaseException | None = None
         self._steps = steps
         self._lane = lane
@@ -148,7 +155,7 @@ class Job:
             self._go.set()
 
     def cancel(self) -> None:
-        """Stop before the next step for good; the generator is closed and its result dropped."""
+        """Stop before the next step for good; the generator is closed, ``partial`` is kept."""
         if self._enter(JobState.CANCELLING, ANY_STATE - FINISHED):
             self._cancel.set()
             self._go.set()
@@ -212,6 +219,8 @@ class Job:
                     end = JobState.DONE
                     break
                 self._measure(progress)
+                if progress.partial is not None:
+                    self.partial = progress.partial
                 self.progress = progress
                 self.progressed.emit(progress)
         except Exception as error:

@@ -81,6 +81,43 @@ def test_an_exception_fails_the_job_and_is_kept() -> None:
     assert str(job.error) == "No photos. Attach a dataset."
 
 
+def test_the_latest_partial_result_outlives_a_cancel() -> None:
+    gate, reached = threading.Event(), threading.Event()
+
+    def halves() -> Steps[str]:
+        yield Progress(1, 4)
+        yield Progress(2, 4, partial="half")
+        yield Progress(3, 4)
+        reached.set()
+        gate.wait(5)
+        yield Progress(4, 4)
+        return "whole"
+
+    job = Job("halves", halves(), Lane())
+    assert job.partial is None
+    job.start()
+    assert reached.wait(5)
+    job.cancel()
+    gate.set()
+    assert job.wait(5)
+    assert job.state == JobState.CANCELLED
+    assert job.partial == "half"
+    assert job.result is None
+
+
+def test_the_latest_partial_result_outlives_a_failure() -> None:
+    def broken() -> Steps[None]:
+        yield Progress(1, 2, partial="some")
+        yield Progress(2, 2, partial="more")
+        raise UserError("Lost.")
+
+    job = Job("broken", broken(), Lane())
+    job.start()
+    assert job.wait(5)
+    assert job.state == JobState.FAILED
+    assert job.partial == "more"
+
+
 def test_cancelling_while_a_step_runs_never_ends_as_paused_or_done() -> None:
     gate = threading.Event()
 
