@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core import cli
+from core.cli.options import DataDir
 from core.errors import UserError
 from core.formats import find_scene
 
@@ -77,7 +78,7 @@ def open_command(
     scene: Annotated[
         Path | None, typer.Argument(help="A scene to open, or a folder of one with its photos.")
     ] = None,
-    data: cli.DataDir = None,
+    data: DataDir = None,
 ) -> None:
     """Open the window; also what happens when no command is named."""
     if scene is not None and not scene.exists():

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from core import cli
+from core.cli import options
 from core.formats import load_scene, save_scene
 from core.properties import property_names
 from core.pruning import PRESETS
@@ -244,9 +245,9 @@ def test_runs_as_a_module_without_the_window(scene_file: Path) -> None:
 
 
 def test_help_lists_every_score_and_preset() -> None:
-    assert cli.PRESET_NAMES.split(", ") == list(PRESETS)
-    assert set(cli.SCORE_NAMES.split(", ")) == set(SCORES)
-    assert cli.DEFAULT_SCORE == DEFAULT_SCORE
+    assert options.PRESET_NAMES.split(", ") == list(PRESETS)
+    assert set(options.SCORE_NAMES.split(", ")) == set(SCORES)
+    assert options.DEFAULT_SCORE == DEFAULT_SCORE
 
 
 def test_another_scenes_views_compare_before_and_after(

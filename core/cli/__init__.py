@@ -1,0 +1,57 @@
+"""The command line: the same functions as the window, with a progress bar.
+
+Exit codes: 0 done, 2 wrong usage or input, 1 a bug. Every family of commands has its module, which
+imports what it computes with only when it runs, so that help and mistakes take no time.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from core import __version__
+from core.cli.scenes import convert, info, render
+from core.cli.scores import prune, score
+from core.errors import UserError
+from core.terminal import fail
+
+COMMANDS = (info, render, score, prune, convert)
+
+app = typer.Typer(
+    name="splatscope",
+    epilog="splatscope [SCENE] [--data DIR] opens the window.",
+    help="See what every Gaussian of a splat scene is worth, and keep only those that matter.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback(invoke_without_command=True)
+def program(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """See what every Gaussian of a splat scene is worth, and keep only those that matter."""
+    if version:
+        typer.echo(f"splatscope {__version__}")
+        raise typer.Exit
+
+
+for command in COMMANDS:
+    app.command()(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    try:
+        app(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except UserError as error:
+        return fail(str(error))
+    except typer.TyperException as error:
+        return fail(" ".join(error.format_message().split()) + " See --help.")
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        return fail("Cancelled.")
+    return 0

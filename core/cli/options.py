@@ -1,0 +1,84 @@
+"""What several commands share: their options, and finding views, cameras and scores by them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.cameras import Camera, View
+from core.terminal import run_steps
+
+if TYPE_CHECKING:
+    from core.scene import GaussianScene
+    from core.scoring import Worth
+
+DEFAULT_SCORE = "removal-error"
+SCORE_NAMES = (
+    "removal-error, fisher, fisher-paper, speedy, max-weight, importance, mini-splatting, opacity, "
+    "size, random"
+)
+PRESET_NAMES = "giant, transparent, isolated, low-worth"
+
+SceneFile = Annotated[Path, typer.Argument(help="A scene of Gaussians, such as a .ply file.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Posed photos: a folder or file of COLMAP, transforms.json or cameras.json; "
+        "or another scene, whose generated views are then used.",
+    ),
+]
+ViewCount = Annotated[
+    int | None,
+    typer.Option(
+        "--views", min=1, help="Use this many views generated around the scene; 48 without --data."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
+Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
+
+
+def read_views(data: Path | None) -> tuple[View, ...]:
+    """The views of a dataset; or, of another scene, those generated around it. None without data.
+
+    Raises
+    ------
+    UserError
+        If nothing can be read there.
+    """
+    from core.datasets import load_dataset
+    from core.formats import FORMATS, load_scene
+    from core.rigs import rig_steps
+
+    if data is None:
+        return ()
+    if any(data.name.lower().endswith(suffix) for known in FORMATS for suffix in known.suffixes):
+        return tuple(View(camera) for camera in run_steps(rig_steps(load_scene(data).scene)))
+    return load_dataset(data).views
+
+
+def find_cameras(
+    scene: "GaussianScene",
+    dataset: Sequence[View],
+    count: int | None,
+    split: str | None = "train",
+) -> tuple[Camera, ...]:
+    """Where to look at a scene from: views of the dataset, else ``count`` generated ones.
+
+    ``split`` "train" takes the training views; None takes all of them.
+    """
+    from core.scoring.cameras import scoring_cameras
+
+    if dataset and count is None and split is None:
+        return tuple(view.camera for view in dataset)
+    return run_steps(scoring_cameras(scene, dataset, count))
+
+
+def compute_scores(
+    scene: "GaussianScene", cameras: Sequence[Camera], names: Sequence[str]
+) -> "dict[str, Worth]":
+    """Scores of every Gaussian by name, with a progress bar."""
+    from core.scoring import score as compute
+
+    return run_steps(compute(scene, cameras, names))
