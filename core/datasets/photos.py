@@ -113,6 +113,16 @@ def load_photo(view: View) -> Photo:
     return np.asarray(straight.convert(picture.mode))
 
 
+def over_background(photo: Photo, background: tuple[float, float, float]) -> Photo:
+    """A photo with its transparent parts over a colour in 0..1, uint8 ``(H, W, 3)``."""
+    if photo.shape[2] == 3:
+        return photo
+    alpha = photo[..., 3:].astype(np.float32) / 255
+    behind = np.array(background, np.float32) * 255
+    mixed = photo[..., :3] * alpha + behind * (1 - alpha)
+    return np.asarray(np.rint(mixed), np.uint8)
+
+
 def header_size(photo: Path) -> tuple[int, int]:
     """Width and height that the file's header states; the pixels are not read."""
     try:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.cameras import Camera, View
-from core.datasets import load_photo
+from core.datasets import load_photo, over_background
 from core.errors import UserError
 
 CACHE_BYTES = 256 * 2**20
@@ -77,7 +77,7 @@ class PhotoCache:
         import cv2
 
         try:
-            photo = _over(load_photo(view), background)
+            photo = over_background(load_photo(view), background)
         except UserError as error:
             return error
         if size != (photo.shape[1], photo.shape[0]):
@@ -158,15 +158,6 @@ def seen_from(picture: NDArray[np.float32], source: Camera, camera: Camera) -> N
 def _useful_scale(source: Camera, camera: Camera) -> float:
     """Share of the source's resolution that the other camera can show, at most 1."""
     return min(1.0, float(camera.K[0, 0] / source.K[0, 0]))
-
-
-def _over(photo: Bytes, background: Color) -> Bytes:
-    if photo.shape[2] == 3:
-        return photo
-    alpha = photo[..., 3:].astype(np.float32) / 255
-    behind = np.array(background, np.float32) * 255
-    mixed = photo[..., :3] * alpha + behind * (1 - alpha)
-    return np.asarray(np.rint(mixed), np.uint8)
 
 
 def _stamp(view: View) -> tuple[int, int] | None:
