@@ -18,7 +18,7 @@ from core.editing import Document, Edit
 from core.errors import UserError
 from core.formats import Loaded, load_scene, save_scene
 from core.jobs import Progress, Steps
-from core.pruning import Cut, Filter, Join, cut_mask
+from core.pruning import Choice, Cut, Filter, Join, choice, cut_mask
 from core.rendering.device import preferred_device
 from core.scene import GaussianScene
 from core.scoring import DEFAULT_SCORE, SCORES, Worth, score
@@ -58,7 +58,7 @@ class Session(QObject):
         self.document: Document | None = None
         self.loaded: Loaded | None = None
         self.dataset: Dataset | None = None
-        self._memory = Memory(1)
+        self._memory = Memory()
         self.asker = Asker(self.runner.lane)
         self.asker.failed.connect(self._report)
         self.photos = ViewPhotos(self)
@@ -126,7 +126,7 @@ class Session(QObject):
 
     @property
     def target(self) -> int | None:
-        """How many Gaussians to keep by score, while that is being previewed; else None."""
+        """How many Gaussians are to stay, by score, while that is being previewed; else None."""
         return self._cut.target
 
     @property
@@ -143,11 +143,28 @@ class Session(QObject):
         removed = self.removed
         return 0 if removed is None else int(removed.sum())
 
+    @property
+    def choice(self) -> Choice | None:
+        """What the filters leave to the score; None without a document."""
+        document, cut = self.document, self._cut
+        if document is None:
+            return None
+        return self._memory.get(choice, cut.filters, cut.join, document.alive, document.values)
+
+    @property
+    def choice_ranking(self) -> Ranking | None:
+        """What the filters leave to the score, in its order; None until that is computed."""
+        worth, left = self.worth, self.choice
+        if worth is None or left is None:
+            return None
+        return self._memory.get(Ranking.of, worth, left.among)
+
     def set_target(self, count: int | None) -> None:
-        """Preview keeping ``count`` Gaussians by score; None leaves the score aside."""
+        """Preview that ``count`` Gaussians stay, by score; None leaves the score aside."""
         if self.document is not None and count is not None:
             count = max(1, min(count, self.document.alive_count))
-            if count == self.document.alive_count:
+            limits = self._cut.filters and self._cut.join == Join.AND
+            if count == self.document.alive_count and not limits:
                 count = None
         self._set_cut(replace(self._cut, target=count))
 
@@ -347,7 +364,7 @@ class Session(QObject):
     def _on_state_changed(self) -> None:
         document = self.document
         if document and self.target is not None and self.target >= document.alive_count:
-            self.set_target(None)
+            self.set_target(self.target)
         self.state_changed.emit()
 
     def _report(self, error: BaseException) -> None:

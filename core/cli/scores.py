@@ -24,10 +24,8 @@ from core.errors import UserError
 from core.terminal import report, run_steps
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from core.editing import Document
-    from core.pruning import Filter, Join, Preset
+    from core.pruning import Filter, Preset
     from core.scene import GaussianScene
 
 
@@ -104,7 +102,8 @@ def prune(
         typer.Option(
             "--join",
             metavar="and|or",
-            help="Take what any part takes (or), or only what all take (and).",
+            help="Filters take what any of them takes, and the score the rest (or); or the score "
+            "takes only what all of them take (and).",
         ),
     ] = "or",
     name: Annotated[
@@ -114,10 +113,10 @@ def prune(
     views: ViewCount = None,
     as_json: Json = False,
 ) -> None:
-    """Keep the worthiest Gaussians, exactly as many as asked for, and take away by filters."""
+    """Take away by filters, and the least worthy, until exactly as many stay as asked for."""
     from core.editing import Document
     from core.formats import load_scene, save_scene
-    from core.pruning import Join, keep_count, parse_filter
+    from core.pruning import Cut, Join, choice, cut_mask, keep_count, parse_filter, shortfall_text
     from core.scoring import SCORES, find_score, measure_psnr
 
     filters = tuple(parse_filter(text) for text in where or ())
@@ -145,7 +144,12 @@ def prune(
     swept = any(SCORES[one].needs for one in names)
     cameras = find_cameras(loaded.scene, read_views(data), views) if swept else ()
     document.add_scores(compute_scores(loaded.scene, cameras, sorted(names)))
-    removed, takes = _removed(document, kept, name, filters, rules, Join(join))
+    takes, filters = _takes(document, name, filters, rules)
+    cut = Cut(kept, filters, Join(join))
+    removed = cut_mask(cut, document.scores.get(name), document.alive, document.values)
+    left = choice(cut.filters, cut.join, document.alive, document.values)
+    if kept is not None:
+        takes = {f"{name}, of {left.count:,} left to it": left.count - left.kept(kept), **takes}
     pruned = loaded.scene.select(~removed)
     if len(pruned) == 0:
         raise UserError("Nothing would be left.", "Let the filters take less.")
@@ -159,6 +163,7 @@ def prune(
             "bytes_before": loaded.file_bytes,
             "bytes_after": output.stat().st_size,
             "takes": takes,
+            "note": shortfall_text(cut, left) or None,
             "join": join if len(takes) > 1 else None,
             "score": name if decides else None,
             "views": len(cameras),
@@ -193,22 +198,16 @@ def _presets(names: Sequence[str]) -> "dict[str, Preset]":
     return {name: PRESETS[name] for name in names}
 
 
-def _removed(
+def _takes(
     document: "Document",
-    kept: int | None,
     score: str,
     filters: "tuple[Filter, ...]",
     rules: "dict[str, Preset]",
-    join: "Join",
-) -> "tuple[Tensor, dict[str, int]]":
-    """What goes, bool ``(N,)``, and what each part takes by itself."""
+) -> "tuple[dict[str, int], tuple[Filter, ...]]":
+    """What each filter and preset takes by itself, and the filters of both."""
     from core.pruning import Cut, cut_mask, filter_text
 
-    def mask(cut: Cut) -> "Tensor":
-        return cut_mask(cut, document.scores.get(score), document.alive, document.values)
-
-    parts = {} if kept is None else {f"{score}, all but {kept:,}": Cut(kept)}
-    parts.update({filter_text(entry): Cut(None, (entry,)) for entry in filters})
+    parts = {filter_text(entry): Cut(None, (entry,)) for entry in filters}
     for name, rule in rules.items():
         made = rule.make(document.values, document.alive, score)
         if not made:
@@ -218,5 +217,8 @@ def _removed(
             )
         parts[f"{name} ({', '.join(map(filter_text, made))})"] = Cut(None, made)
         filters += made
-    takes = {part: int(mask(cut).sum()) for part, cut in parts.items()}
-    return mask(Cut(kept, filters, join)), takes
+    taken = {
+        part: int(cut_mask(cut, None, document.alive, document.values).sum())
+        for part, cut in parts.items()
+    }
+    return taken, filters

@@ -3,7 +3,7 @@
 import math
 
 from core.errors import UserError
-from core.pruning.cut import Filter, Relation
+from core.pruning.cut import Choice, Cut, Filter, Relation
 
 _SIGNS = {Relation.BELOW: "<", Relation.ABOVE: ">"}
 _HINT = "Write it as NAME<NUMBER or NAME>NUMBER, such as opacity<0.05."
@@ -33,3 +33,17 @@ def parse_filter(text: str) -> Filter:
 def filter_text(entry: Filter) -> str:
     """A filter in words, such as ``opacity < 0.05``, which :func:`parse_filter` reads."""
     return f"{entry.name} {_SIGNS[entry.relation]} {entry.value}"
+
+
+def shortfall_text(cut: Cut, left: Choice) -> str:
+    """Why another number stays than a cut's target, in a sentence; empty where exactly that stays.
+
+    ``left`` is what the cut's filters leave to the score.
+    """
+    if cut.target is None:
+        return ""
+    if cut.target < left.others:
+        return f"The filters allow no more: {left.others:,} stay."
+    if cut.target > left.others + left.count:
+        return f"The filters alone leave only {left.count:,}."
+    return ""

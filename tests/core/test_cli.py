@@ -13,7 +13,7 @@ from core import cli
 from core.cli import options
 from core.formats import load_scene, save_scene
 from core.properties import property_names
-from core.pruning import PRESETS
+from core.pruning import PRESETS, keep_count
 from core.scoring import DEFAULT_SCORE, SCORES
 from tests.blobs import blob_scene
 
@@ -107,13 +107,30 @@ def test_filters_combine_with_a_target_and_scores(
 ) -> None:
     out = tmp_path / "out.ply"
     half = ("--keep", "0.5", "--score", "opacity")
+    scene = load_scene(scene_file).scene
+    right = scene.means[:, 0] > 0
+    report = run_json(capsys, "prune", scene_file, "-o", out, *half, "--where", "x>0.2")
+    beyond = int((scene.means[:, 0] > 0.2).sum())
+    assert report["count_after"] == 150 == len(load_scene(out).scene)
+    assert report["takes"] == {
+        f"opacity, of {300 - beyond} left to it": 150 - beyond,
+        "x > 0.2": beyond,
+    }
+    assert load_scene(out).scene.means[:, 0].max() <= 0.2
+    assert report["note"] is None
     narrowed = ("--where", "x>0", "--join", "and")
     report = run_json(capsys, "prune", scene_file, "-o", out, *half, *narrowed)
-    scene = load_scene(scene_file).scene
-    opacities = scene.opacities()
-    gone = (opacities < opacities.median()) | (opacities == opacities.median())
-    assert report["takes"]["opacity, all but 150"] == int(gone.sum()) == 150
-    assert report["count_after"] == 300 - int((gone & (scene.means[:, 0] > 0)).sum())
+    stays = max(150, 300 - int(right.sum()))
+    assert report["count_after"] == stays
+    assert load_scene(out).scene.means[:, 0].le(0).sum() == (~right).sum()
+    few = ("--count", "2", "--score", "opacity", *narrowed)
+    report = run_json(capsys, "prune", scene_file, "-o", out, *few)
+    assert report["count_after"] == int((~right).sum())
+    assert report["note"] == f"The filters allow no more: {int((~right).sum())} stay."
+    many = ("--count", "299", "--score", "opacity", "--where", "x>0")
+    report = run_json(capsys, "prune", scene_file, "-o", out, *many)
+    assert report["count_after"] == int((~right).sum())
+    assert report["note"] == f"The filters alone leave only {int((~right).sum())}."
     swept = ("--where", "max-weight<0.02", "--preset", "low-worth", "--views", "4")
     report = run_json(capsys, "prune", scene_file, "-o", out, *swept)
     assert report["views"] == 4
@@ -126,6 +143,17 @@ def test_filters_combine_with_a_target_and_scores(
     code, text, _ = run(capsys, "prune", scene_file, "-o", out, *swept)
     assert code == 0
     assert "60  low-worth (removal-error < " in text
+
+
+def test_megabytes_are_met_with_filters_too(
+    capsys: pytest.CaptureFixture[str], scene_file: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.ply"
+    scene = load_scene(scene_file).scene
+    target = ("--mb", "0.02", "--where", "opacity<0.3", "--score", "opacity")
+    report = run_json(capsys, "prune", scene_file, "-o", out, *target)
+    assert report["count_after"] == keep_count(scene, megabytes=0.02)
+    assert 0.02e6 - scene.ply_bytes_each - 500 < report["bytes_after"] <= 0.02e6
 
 
 def test_statistics(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -17,10 +17,12 @@ from core.pruning import (
     Filter,
     Join,
     Relation,
+    choice,
     cut_mask,
     filter_text,
     keep_mask,
     parse_filter,
+    shortfall_text,
 )
 from core.scene import GaussianScene
 from core.scoring.worth import Worth, ordinary
@@ -49,21 +51,55 @@ def cuts(draw: st.DrawFn) -> tuple[Cut, Worth, torch.Tensor, dict[str, NDArray[n
 
 @settings(deadline=None)
 @given(cuts())
-def test_a_cut_is_its_parts_joined(
+def test_a_cut_leaves_its_target_as_near_as_its_filters_let_it(
     case: tuple[Cut, Worth, torch.Tensor, dict[str, NDArray[np.float64]]],
 ) -> None:
     cut, one, alive, columns = case
     taken = cut_mask(cut, one, alive, columns.__getitem__)
     assert taken.dtype == torch.bool
-    kept = keep_mask(one, cut.target, alive) if cut.target is not None else None
+    assert not (taken & ~alive).any()
+    filtered = torch.zeros_like(alive)
     for i in range(len(alive)):
-        parts = [] if kept is None else [not kept[i]]
+        parts = []
         for entry in cut.filters:
             value = columns[entry.name][i]
             above = entry.relation == Relation.ABOVE
             parts.append(value > entry.value if above else value < entry.value)
         whole = all(parts) if cut.join == Join.AND else any(parts)
-        assert bool(taken[i]) == (bool(alive[i]) and bool(parts) and bool(whole))
+        filtered[i] = bool(alive[i]) and bool(parts) and bool(whole)
+    if cut.target is None:
+        assert torch.equal(taken, filtered)
+        return
+    total, stays = int(alive.sum()), int((alive & ~taken).sum())
+    limits = cut.join == Join.AND and bool(cut.filters)
+    among = filtered if limits else alive & ~filtered
+    if limits:
+        assert stays == max(cut.target, total - int(filtered.sum()))
+        assert not (taken & ~filtered).any()
+    else:
+        assert stays == min(cut.target, total - int(filtered.sum()))
+        assert not (filtered & ~taken).any()
+    by_score = taken & among
+    kept = keep_mask(one, int((among & ~taken).sum()), among)
+    assert torch.equal(by_score, among & ~kept)
+    left = choice(cut.filters, cut.join, alive, columns.__getitem__)
+    assert torch.equal(left.among, among)
+    assert left.others + left.kept(cut.target) == stays
+    assert (shortfall_text(cut, left) == "") == (stays == cut.target)
+
+
+def test_a_shortfall_is_told_in_words() -> None:
+    column = np.arange(10.0)
+    alive = torch.ones(10, dtype=torch.bool)
+    filters = (Filter("a", Relation.BELOW, 4.0),)
+
+    def told(target: int, join: Join) -> str:
+        left = choice(filters, join, alive, lambda _: column)
+        return shortfall_text(Cut(target, filters, join), left)
+
+    assert told(6, Join.OR) == told(2, Join.OR) == told(6, Join.AND) == told(9, Join.AND) == ""
+    assert told(7, Join.OR) == "The filters alone leave only 6."
+    assert told(5, Join.AND) == "The filters allow no more: 6 stay."
 
 
 def test_filters_are_strict_and_pass_over_nan() -> None:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QToolTip
 
 from core.editing import SelectOp
 from core.properties import PROPERTIES
+from core.pruning import Filter, Relation
 from core.scoring import Worth
 from tests.viewer.panel_stage import (
     CONTROL,
@@ -348,6 +349,25 @@ def test_the_line_follows_the_target(qtbot, histogram, scored) -> None:
     scored.set_target(None)
     assert histogram.plot.line.value() == pytest.approx(float(scored.worth.values.min()))
     assert histogram.counts.text() == ""
+
+
+def test_the_line_and_its_numbers_mind_the_filters(histogram, scored) -> None:
+    scored.set_filters([Filter("opacity", Relation.BELOW, 0.3)])
+    opaque = scored.document.values("opacity") >= 0.3
+    left = int(opaque.sum())
+    assert histogram.counts.text().startswith(f"keeps {left:,} (")
+    assert not histogram.plot.goes.isVisible()
+    scored.set_target(600)
+    values = np.sort(scored.worth.values.numpy()[opaque])
+    assert histogram.plot.line.value() == pytest.approx(np.log10(values[left - 600]))
+    assert histogram.counts.text() == f"keeps 600 (40.0 %), {COUNT - 600:,} go"
+    drag(
+        histogram.plot.viewport(),
+        at(histogram.plot, histogram.plot.line.value()),
+        at(histogram.plot, 0.0),
+    )
+    assert scored.target == pytest.approx(int((values >= 1).sum()), abs=0.02 * COUNT)
+    assert COUNT - scored.removed_count == scored.target
 
 
 def test_only_the_chosen_score_has_the_line(qtbot, histogram) -> None:

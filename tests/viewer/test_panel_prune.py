@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -12,7 +11,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QSpinBox, QStyle, QStyleOptionSlider
 
 from core.metrics import psnr, ssim
-from core.pruning import Filter, Relation, count_in_megabytes
+from core.pruning import Filter, Join, Relation, count_in_megabytes
 from core.rendering import render
 from core.scene import bytes_per_gaussian
 from core.scoring import Worth, predicted_psnr, worth_curve
@@ -212,15 +211,78 @@ def test_what_cannot_be_applied_says_why(prune, scored) -> None:
     assert "takes nothing" in prune.run_button.toolTip()
 
 
-def test_the_table_counts_score_and_filters_together(prune, scored) -> None:
-    scored.set_target(1000)
+def filter_count(session: Session, entry: Filter = TRANSPARENT) -> int:
+    values = session.document.values(entry.name)
+    below = entry.relation == Relation.BELOW
+    return int((values < entry.value if below else values > entry.value).sum())
+
+
+def assert_shows(panel: PrunePanel, session: Session, stays: int) -> None:
+    """Fields and table tell the same number, which is what the preview really leaves."""
+    total = session.document.alive_count
+    each = bytes_per_gaussian(session.document.scene.sh_degree)
+    assert total - session.removed_count == stays
+    assert panel.count_spin.value() == stays
+    assert panel.percent_spin.value() == pytest.approx(100 * stays / total, abs=0.0051)
+    assert panel.megabytes_spin.value() == pytest.approx(stays * each / 1e6, abs=5.1e-5)
+    assert panel.curve.line.value() == pytest.approx(np.log10(stays))
+    assert panel.table.values()[1].startswith(f"{stays:,} (")
+
+
+def test_a_target_is_met_exactly_with_filters_on_top(prune, scored) -> None:
     scored.set_filters([TRANSPARENT])
-    by_score = torch.zeros(COUNT, dtype=torch.bool)
-    by_score[scored.worth.order[: COUNT - 1000]] = True
-    both = by_score | torch.from_numpy(scored.document.values("opacity") < 0.3)
-    assert prune.table.values()[0].startswith(f"{int(both.sum()):,} (")
-    assert prune.by_score.full_text.startswith("500 go by score (33.3 %)")
-    assert prune.count_spin.value() == 1000
+    taken = filter_count(scored)
+    assert_shows(prune, scored, COUNT - taken)
+    type_into(prune.count_spin, "700")
+    assert_shows(prune, scored, 700)
+    type_into(prune.megabytes_spin, "0.05")
+    assert_shows(prune, scored, count_in_megabytes(scored.document.scene, 0.05))
+    type_into(prune.percent_spin, "50")
+    assert_shows(prune, scored, COUNT // 2)
+    gone = scored.removed.numpy()
+    assert gone[scored.document.values("opacity") < 0.3].all()
+    by_score = COUNT - taken - COUNT // 2
+    assert prune.by_score.full_text.startswith(f"{by_score:,} go by score (")
+    rest = scored.worth.values.numpy()[scored.document.values("opacity") >= 0.3]
+    assert prune.threshold_edit.text() == f"{np.sort(rest)[by_score]:.3g}"
+    type_into(prune.threshold_edit, "1.5")
+    assert_shows(prune, scored, int((rest >= 1.5).sum()))
+
+
+def test_filters_that_leave_fewer_than_asked_for_say_so(prune, scored) -> None:
+    scored.set_filters([TRANSPARENT])
+    left = COUNT - filter_count(scored)
+    type_into(prune.count_spin, str(left + 20))
+    assert_shows(prune, scored, left)
+    assert prune.note.full_text == f"The filters alone leave only {left:,}."
+    type_into(prune.count_spin, str(left - 20))
+    assert prune.note.full_text == ""
+
+
+def test_filters_that_limit_the_score_say_when_they_allow_no_more(prune, scored) -> None:
+    scored.set_filters([TRANSPARENT], Join.AND)
+    allowed = filter_count(scored)
+    assert_shows(prune, scored, COUNT - allowed)
+    scored.set_target(COUNT)
+    assert_shows(prune, scored, COUNT)
+    type_into(prune.count_spin, str(COUNT - 10))
+    assert_shows(prune, scored, COUNT - 10)
+    faint = scored.document.values("opacity") < 0.3
+    assert not scored.removed.numpy()[~faint].any()
+    worst = np.sort(scored.worth.values.numpy()[faint])
+    assert prune.threshold_edit.text() == f"{worst[10]:.3g}"
+    type_into(prune.count_spin, "5")
+    assert_shows(prune, scored, COUNT - allowed)
+    assert prune.note.full_text == f"The filters allow no more: {COUNT - allowed:,} stay."
+    assert prune.filters_section.summary.full_text.startswith(f"1 filter allows {allowed:,} (")
+
+
+def test_an_applied_target_with_filters_is_met(prune, scored) -> None:
+    scored.set_filters([TRANSPARENT])
+    type_into(prune.count_spin, "321")
+    QTest.mouseClick(prune.run_button, LEFT)
+    assert scored.document.alive_count == 321
+    assert (scored.document.values("opacity")[scored.document.alive.numpy()] >= 0.3).all()
 
 
 def test_hiding_what_goes(prune, scored) -> None:

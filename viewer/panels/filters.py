@@ -147,8 +147,8 @@ class FilterRows(QWidget):
         described(
             self.join_combo,
             "How score and filters join",
-            "Whether a Gaussian goes when any part takes it, or only when the score and all "
-            "filters do.",
+            "Or: what any filter takes goes, and the score takes the rest.\n"
+            "And: the score takes only what all filters take.",
         )
         self.join_combo.activated.connect(self._joined)
         self._list = QVBoxLayout()

@@ -295,20 +295,25 @@ class HistogramPanel(DataPanel):
     @Slot()
     def show_target(self) -> None:
         """Put the line where the cut lies, and say what it keeps."""
-        ranking, bars = self._cut_ranking(), self.shown
+        session, bars = self.session, self.shown
+        ranking = None if self._cut_ranking() is None else session.choice_ranking
+        left, document = session.choice, session.document
         self.plot.line.setVisible(ranking is not None)
-        if ranking is None or bars is None or not len(bars.distribution):
+        drawable = bars is not None and len(bars.distribution) > 0
+        if ranking is None or left is None or document is None or bars is None or not drawable:
             self.plot.goes.hide()
             self.counts.setText("")
             return
-        count = ranking.total if self.session.target is None else self.session.target
+        count = left.count if session.target is None else left.kept(session.target)
         threshold = ranking.threshold(count)
         start = float(bars.edges[0])
         at_start = threshold is None or not math.isfinite(threshold) or threshold < start
         place = start if at_start else float(threshold or 0.0)
-        self.plot.show_cut(bars.position(place), count < ranking.total)
-        share, gone = percent_text(count / max(1, ranking.total)), ranking.total - count
-        self.counts.setText(f"keeps {count:,} ({share}), {gone:,} go" if gone else "")
+        self.plot.show_cut(bars.position(place), count < left.count)
+        gone = session.removed_count
+        stays = document.alive_count - gone
+        share = percent_text(stays / max(1, document.alive_count))
+        self.counts.setText(f"keeps {stays:,} ({share}), {gone:,} go" if gone else "")
 
     @Slot()
     def select_range(self) -> None:
@@ -416,9 +421,9 @@ class HistogramPanel(DataPanel):
         return bars.value(low), bars.value(high)
 
     def _cut_at(self, bars: Bars, place: float) -> None:
-        ranking = self._cut_ranking()
-        if ranking is None:
+        left, ranking = self.session.choice, self.session.choice_ranking
+        if left is None or ranking is None or self._cut_ranking() is None:
             return
         value = bars.value(place)
         threshold = -math.inf if value <= bars.edges[0] else value
-        self.session.set_target(max(1, ranking.count_from(threshold)))
+        self.session.set_target(left.others + ranking.count_from(threshold))

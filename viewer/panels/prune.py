@@ -18,9 +18,8 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from torch import Tensor
 
-from core.pruning import count_in_megabytes
+from core.pruning import Choice, Join, count_in_megabytes, shortfall_text
 from core.scoring import SCORES, Worth, predicted_psnr, worth_curve
 from viewer.panels.damage import CameraSource, DamageMeter
 from viewer.panels.filters import FilterRows
@@ -65,7 +64,7 @@ class PrunePanel(Panel):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.cancel_button.hide()
-        self._curve_of: tuple[Worth, Tensor] | None = None
+        self._curve_of: tuple[Worth, Choice] | None = None
         self.meter = DamageMeter(session, self._is_seen, self)
         self.score_name = ElidedLabel(Qt.TextElideMode.ElideRight)
         self.score_button = QPushButton("Compute")
@@ -259,8 +258,11 @@ class PrunePanel(Panel):
 
     @property
     def count(self) -> int:
-        """Number of Gaussians to keep now: the target, or all."""
-        return self.total if self.session.target is None else self.session.target
+        """Number of Gaussians that stay; while there is no score, the number asked for."""
+        session = self.session
+        if session.target is not None and session.worth is None:
+            return session.target
+        return self.total - session.removed_count
 
     @Slot()
     def run(self) -> None:
@@ -287,10 +289,10 @@ class PrunePanel(Panel):
             field.setEnabled(total > 0)
         self._show_in_fields(total, count)
         self._refresh_score()
-        self._refresh_threshold(total, count)
+        self._refresh_threshold()
         self._refresh_curve()
         self.curve.set_target(count)
-        self._refresh_by_score(total, count)
+        self._refresh_by_score()
         self.filters.refresh()
         self._refresh_filters(total)
         self._refresh_table()
@@ -337,33 +339,41 @@ class PrunePanel(Panel):
         else:
             self.set_needs(False, f"{title} is not computed yet: no order to prune by.")
 
-    def _refresh_threshold(self, total: int, count: int) -> None:
-        ranking = self.session.ranking
-        threshold = None if ranking is None or not total else ranking.threshold(count)
+    def _refresh_threshold(self) -> None:
+        ranking, kept = self.session.choice_ranking, self._kept_by_score()
+        threshold = None if ranking is None or not ranking.total else ranking.threshold(kept)
         self.threshold_edit.setEnabled(ranking is not None)
         self.threshold_edit.setText("" if threshold is None else value_text(threshold))
-        self.note.set_text(self._note(total, count))
+        self.note.set_text(self._note())
+
+    def _kept_by_score(self) -> int:
+        """How many stay of those that the filters leave to the score."""
+        left, target = self.session.choice, self.session.target
+        if left is None:
+            return 0
+        return left.count if target is None else left.kept(target)
 
     def _refresh_curve(self) -> None:
-        """Draw the curve of another score or other living Gaussians, found off this thread."""
-        document, worth = self.session.document, self.session.worth
-        if document is None or worth is None:
+        """Draw the curve of another score or other Gaussians to choose among, off this thread."""
+        left, worth = self.session.choice, self.session.worth
+        if left is None or worth is None:
             self._curve_of = None
-            self._show_curve(None, "" if document is None else NO_CURVE)
+            self._show_curve(None, "" if left is None else NO_CURVE)
             return
-        alive = document.alive
         if self._curve_of is not None:
-            known_worth, known_alive = self._curve_of
-            if known_worth is worth and known_alive is alive:
+            known_worth, known_choice = self._curve_of
+            if known_worth is worth and known_choice is left:
                 return
-        asked = self._curve_of = (worth, alive)
+        asked = self._curve_of = (worth, left)
 
         def take(curve: Curve | None) -> None:
             if self._curve_of is asked:
+                if curve is not None:
+                    curve = curve[0] + left.others, curve[1]
                 self._show_curve(curve, "No curve: the values of this score do not add up.")
-                self._refresh_by_score(self.total, self.count)
+                self._refresh_by_score()
 
-        self.session.asker.ask("worth curve", lambda: worth_curve(worth, alive), take)
+        self.session.asker.ask("worth curve", lambda: worth_curve(worth, left.among), take)
 
     def _show_curve(self, curve: Curve | None, reason: str) -> None:
         self.no_curve.setText(reason)
@@ -372,15 +382,22 @@ class PrunePanel(Panel):
         self.curve_pages.setCurrentWidget(self.no_curve if curve is None else self.curve)
         self.curve_pages.setFixedHeight(NO_CURVE_HEIGHT if curve is None else CURVE_HEIGHT)
 
-    def _refresh_by_score(self, total: int, count: int) -> None:
-        if not total or self.session.worth is None:
+    def _refresh_by_score(self) -> None:
+        left, total = self.session.choice, self.total
+        if left is None or not total or self.session.worth is None:
             self.by_score.set_text("")
             return
-        gone, share = total - count, self.curve.share(count)
+        kept = self._kept_by_score()
+        gone, share = left.count - kept, self.curve.share(left.others + kept)
         text = f"{count_text(gone)} go by score ({percent_text(gone / total)})"
-        if share is not None:
-            text += f", {percent_text(1 - share)} of worth"
+        if share is not None and left.count:
+            text += f", {percent_text(1 - share)} of {self._whose_worth()}"
         self.by_score.set_text(text)
+
+    def _whose_worth(self) -> str:
+        if not self.session.cut.filters:
+            return "worth"
+        return "worth allowed" if self.session.cut.join == Join.AND else "worth left"
 
     def _refresh_filters(self, total: int) -> None:
         filters, document = self.session.cut.filters, self.session.document
@@ -388,7 +405,10 @@ class PrunePanel(Panel):
             self.filters_section.summary.set_text("none")
             return
         count = self.filters.taken_by(filters)
-        noun = "filter takes" if len(filters) == 1 else "filters take"
+        verb = "take"
+        if self.session.cut.join == Join.AND and self.session.target is not None:
+            verb = "allow"
+        noun = f"filter {verb}s" if len(filters) == 1 else f"filters {verb}"
         self.filters_section.summary.set_text(
             f"{len(filters)} {noun} {count_text(count)} ({percent_text(count / total)})"
         )
@@ -427,16 +447,21 @@ class PrunePanel(Panel):
             return "no difference"
         return f"{damage.psnr:.1f} dB · SSIM {damage.ssim:.3f}"
 
-    def _note(self, total: int, count: int) -> str:
-        ranking, gone = self.session.ranking, total - count
-        if ranking is None or gone == 0:
+    def _note(self) -> str:
+        left, ranking = self.session.choice, self.session.choice_ranking
+        if left is None or ranking is None:
             return ""
+        short = shortfall_text(self.session.cut, left)
+        kept = self._kept_by_score()
+        gone = left.count - kept
+        if short or gone == 0:
+            return short
         if gone < ranking.unseen:
             return f"Cuts through the {ranking.unseen:,} that no view sees."
         if gone < ranking.unseen + ranking.singular:
             return f"Cuts through the {ranking.singular:,} without parallax, by removal error."
-        same, going = ranking.ties(count)
-        if going and same > max(1, MANY_TIES * total):
+        same, going = ranking.ties(kept)
+        if going and same > max(1, MANY_TIES * self.total):
             return f"{same:,} share the threshold's score; {going:,} of them go."
         return ""
 
@@ -488,7 +513,7 @@ class PrunePanel(Panel):
 
     @Slot()
     def _threshold_given(self) -> None:
-        ranking = self.session.ranking
+        left, ranking = self.session.choice, self.session.choice_ranking
         text = self.threshold_edit.text()
-        if ranking is not None and self.threshold_edit.isModified():
-            self._take(ranking.count_from(float(text)) if text else self.count)
+        if left is not None and ranking is not None and self.threshold_edit.isModified():
+            self._take(left.others + ranking.count_from(float(text)) if text else self.count)
