@@ -22,12 +22,21 @@ from tests.viewer.frame_stage import (
     scored_request,
     shown,
 )
-from viewer.look import Look, Mode, Scale
+from viewer.look import COLORMAPS, Look, Mode, Scale
 from viewer.memory import Memory
 from viewer.viewport.legend import cut_place
 from viewer.viewport.request import FrameRequest
 from viewer.viewport.shading import SPLAT_MODES, Shading
-from viewer.viewport.tints import BACKGROUND, GHOST_COLOR, SELECTED_COLOR
+from viewer.viewport.tints import (
+    BACKGROUND,
+    GHOST_COLOR,
+    HEAT_REST_SHARE,
+    LIGHT_SHARE,
+    REST_SHARE,
+    SELECTED_COLOR,
+    mixed,
+    tints,
+)
 
 
 @pytest.fixture
@@ -182,13 +191,16 @@ def test_ghost_and_selection_and_both_have_colours_of_their_own(request_: FrameR
     removed[0::4] = removed[1::4] = True
     selected[1::4] = selected[2::4] = True
     request = replace(request_, removed=removed, selected=selected)
-    tints = Shading().splat_colors(request)
-    assert tints is not None
+    marks = Shading().splat_colors(request)
+    assert marks is not None
     own = torch.full((3,), 0.5)
-    seen = torch.lerp(own.expand(COUNT, 3), tints[:, :3], tints[:, 3:])
+    seen = torch.lerp(own.expand(COUNT, 3), marks[:, :3], marks[:, 3:])
     ghost = own.lerp(torch.tensor(GHOST_COLOR), 0.75)
     yellow = torch.tensor(SELECTED_COLOR)
-    expected = torch.stack([ghost, ghost.lerp(yellow, 0.5), own.lerp(yellow, 0.5), own])
+    behind = torch.tensor(BACKGROUND)
+    expected = torch.stack(
+        [ghost, ghost.lerp(yellow, 0.5), own.lerp(yellow, 0.5), own.lerp(behind, REST_SHARE)]
+    )
     assert torch.allclose(seen[:4], expected, atol=1e-5)
     assert torch.equal(seen[4:8], seen[:4])
     lightness = expected @ torch.tensor([0.2126, 0.7152, 0.0722])
@@ -197,25 +209,44 @@ def test_ghost_and_selection_and_both_have_colours_of_their_own(request_: FrameR
     plain = Shading().splat_colors(replace(request_, look=Look(mode=Mode.OPACITY)))
     assert heat is not None
     assert plain is not None
-    assert torch.equal(heat[3::4], plain[3::4])
+    assert torch.allclose(heat[3::4], plain[3::4].lerp(behind, HEAT_REST_SHARE), atol=1e-6)
     assert torch.allclose(heat[0::4], torch.tensor(GHOST_COLOR))
-    assert torch.allclose(heat[2::4], plain[2::4].lerp(torch.ones(3), 0.45), atol=1e-6)
+    assert torch.allclose(heat[2::4], plain[2::4].lerp(torch.ones(3), LIGHT_SHARE), atol=1e-6)
     assert (heat[1::4] > heat[0::4] - 1e-6).all()
 
 
 @pytest.mark.parametrize("mode", list(Mode))
-def test_the_selection_shows_in_every_mode_and_nothing_else_changes(mode: Mode) -> None:
+def test_the_selection_stands_out_in_every_mode_and_the_rest_recedes(mode: Mode) -> None:
     request = replace(request_for(wall_scene()), look=Look(mode=mode))
     selected = request.scene.means[:, 0] < -0.2
     before, after = shown(request), shown(replace(request, selected=selected))
     change = (after - before).abs().amax(-1)
     column = round(WIDTH / 2 - 0.2 / 3 * float(request.camera.K[0, 0]))
     wall = slice(HEIGHT // 2 - 15, HEIGHT // 2 + 15)
-    assert change[wall, column - 20 : column - 6].min() > 20
-    assert change[wall, column + 6 :].max() <= 1
+    chosen, rest = slice(column - 20, column - 6), slice(column + 6, column + 20)
+    assert change[wall, chosen].min() > 10
+    behind = 255 * torch.tensor(BACKGROUND)
+    share = REST_SHARE if mode in (Mode.COLOR, Mode.ERROR) else HEAT_REST_SHARE
+    receded = before[wall, rest] + (behind - before[wall, rest]) * share
+    assert (after[wall, rest] - receded).abs().max() < 6
+    contrast = (after - behind).abs().amax(-1)
+    assert contrast[wall, chosen].mean() > 1.5 * contrast[wall, rest].mean()
     edge = after[wall, column - 2 : column + 3]
     assert edge.sum(-1).amin() < 120
-    assert edge[..., :2].amin(-1).amax() > 200
+    assert edge[..., :2].amin(-1).amax() > 190
+
+
+@pytest.mark.parametrize("colormap", COLORMAPS)
+@pytest.mark.parametrize("place", [0.0, 0.5, 1.0])
+def test_the_selection_stands_out_wherever_it_is_on_a_colour_map(
+    colormap: str, place: float
+) -> None:
+    """Against the rest of the very same colour; half as light again, or lighter by a tenth."""
+    color = colormap_table(colormap)[round(255 * place)].expand(2, 3)
+    scene = wall_scene().select(torch.arange(len(wall_scene())) < 2)
+    marks = tints(None, torch.tensor([True, False]), scene, heat=True)
+    light, rest = mixed(color, marks) @ torch.tensor([0.2126, 0.7152, 0.0722])
+    assert light > max(1.5 * rest, rest + 0.1)
 
 
 @pytest.mark.parametrize("mode", [Mode.HEATMAP, Mode.OPACITY, Mode.SIZE])

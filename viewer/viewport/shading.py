@@ -40,6 +40,7 @@ from viewer.viewport.tints import (
     BACKGROUND,
     GHOST_COLOR,
     GHOST_SHARE,
+    HEAT_REST_SHARE,
     LIGHT_COLOR,
     LIGHT_SHARE,
     SELECTED_COLOR,
@@ -301,8 +302,14 @@ class Shading:
         return render(scene, camera, keep=keep, colors=colors, depth=True)
 
     def _tinted(self, request: FrameRequest, rgb: Tensor, shares: Tensor) -> Tensor:
-        """A picture ``(H, W, 3)`` with ghosts and selected Gaussians mixed in by their shares."""
+        """A picture ``(H, W, 3)`` with ghosts and selected Gaussians mixed in by their shares.
+
+        All others recede, as they do where :func:`tints` marks each Gaussian.
+        """
         removed, selected = self._marked(request)
+        if selected is not None:
+            rest = (1 - shares[..., :2].sum(-1, keepdim=True)).clamp(min=0)
+            rgb = rgb + (torch.tensor(BACKGROUND) - rgb) * (rest * HEAT_REST_SHARE)
         if removed is not None:
             rgb = rgb + (torch.tensor(GHOST_COLOR) - rgb) * (shares[..., :1] * GHOST_SHARE)
         if selected is not None:

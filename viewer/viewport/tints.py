@@ -16,8 +16,11 @@ GHOST_SHARE = 0.75
 SELECTED_COLOR = (1.0, 0.85, 0.10)
 SELECTED_SHARE = 0.5
 LIGHT_COLOR = (1.0, 1.0, 1.0)
-LIGHT_SHARE = 0.45
-"""Selected Gaussians are yellow among colours, and lighter where a colour stands for a number."""
+LIGHT_SHARE = 0.22
+"""Selected Gaussians are yellow among colours, and a little lighter where a colour stands for a
+number: it can still be read."""
+REST_SHARE, HEAT_REST_SHARE = 0.4, 0.75
+"""How far all others recede into the background: the selection stands out on any colour map."""
 PLAIN_MARKS = (0.85, 0.86, 0.88)
 LUMA = (0.299, 0.587, 0.114)
 
@@ -66,7 +69,8 @@ def tints(
     """What is mixed over each Gaussian's colour, ``(N, 4)``: the selection over the ghost."""
     ghost = (*GHOST_COLOR, 1.0 if heat else GHOST_SHARE)
     light = (*LIGHT_COLOR, LIGHT_SHARE) if heat else (*SELECTED_COLOR, SELECTED_SHARE)
-    table = torch.tensor([(0.0, 0.0, 0.0, 0.0), ghost, light, _over(light, ghost)])
+    rest = (*BACKGROUND, 0.0 if selected is None else HEAT_REST_SHARE if heat else REST_SHARE)
+    table = torch.tensor([rest, ghost, light, _over(light, ghost)])
     state = torch.zeros(len(scene), dtype=torch.uint8)
     if removed is not None:
         state += removed
