@@ -1,13 +1,13 @@
 """Comparing two states of the scene, or the scene with a photo."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import torch
 from PySide6.QtCore import QObject, Signal
 from torch import Tensor
 
-from core.editing import Document
+from core.editing import Contents, Document
 from viewer.widgets.numbers import count_text
 
 MAX_SNAPSHOTS = 8
@@ -35,11 +35,22 @@ class SideKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
-    """One of two things to compare; ``shown`` is bool ``(N,)`` where the kind is STATE."""
+    """One of two things to compare.
+
+    Where the kind is STATE, ``shown`` is bool ``(N,)`` and ``contents`` holds the scene that it
+    was taken of, which another may have replaced since; None is the scene of the present.
+    """
 
     kind: SideKind
     name: str
     shown: Tensor | None = None
+    contents: Contents | None = None
+
+    def same_as(self, other: "Side") -> bool:
+        """Whether both are states that show the same Gaussians of the same scene."""
+        if self.shown is None or other.shown is None or self.contents is not other.contents:
+            return False
+        return self.shown is other.shown or self.shown.equal(other.shown)
 
 
 LIVE = Side(SideKind.LIVE, "Now")
@@ -111,20 +122,21 @@ class Compare(QObject):
             self.opened = None
         else:
             everything = torch.ones(len(document.scene), dtype=torch.bool)
-            self.opened = Side(SideKind.STATE, "As opened", everything)
+            self.opened = Side(SideKind.STATE, "As opened", everything, document.contents)
         self.a, self.b = self.opened, LIVE
         self.mode, self.split, self.flip = CompareMode.OFF, 0.5, False
         self._tell_sides()
 
     def take_snapshot(self, document: Document) -> Side:
         """Remember which Gaussians are drawn now; the same ones are remembered once."""
-        visible = document.visible
-        for side in self.snapshots:
-            if side.shown is not None and (side.shown is visible or side.shown.equal(visible)):
-                return side
-        self._taken += 1
         count = count_text(document.visible_count)
-        return self._keep(Side(SideKind.STATE, f"Snapshot {self._taken}: {count}", visible))
+        name = f"Snapshot {self._taken + 1}: {count}"
+        side = Side(SideKind.STATE, name, document.visible, document.contents)
+        for known in self.snapshots:
+            if known.same_as(side):
+                return known
+        self._taken += 1
+        return self._keep(side)
 
     def keep_a(self, document: Document) -> Side:
         """Take a snapshot, and compare with it from now on."""
@@ -132,9 +144,9 @@ class Compare(QObject):
         self.choose_a(side)
         return side
 
-    def remember(self, shown: Tensor, name: str) -> Side:
+    def remember(self, contents: Contents, shown: Tensor, name: str) -> Side:
         """Take the state before an edit as side A, bool ``(N,)`` as in ``Document.visible``."""
-        side = self._keep(Side(SideKind.STATE, name, shown))
+        side = self._keep(Side(SideKind.STATE, name, shown, contents))
         self.choose_a(side)
         return side
 
@@ -187,8 +199,8 @@ class Compare(QObject):
     def _keep(self, side: Side) -> Side:
         """Add a snapshot. It shares its memory with an equal one; one that is in use stays."""
         for known in self.choices():
-            if known.shown is not None and side.shown is not None and known.shown.equal(side.shown):
-                side = Side(side.kind, side.name, known.shown)
+            if known.same_as(side):
+                side = replace(side, shown=known.shown)
                 break
         self.snapshots.append(side)
         unused = [known for known in self.snapshots[:-1] if known not in (self.a, self.b)]

@@ -13,6 +13,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 from torch import Tensor
 
+from core.cameras import View
 from core.datasets import Dataset, load_dataset
 from core.editing import Document, Edit
 from core.errors import UserError
@@ -33,11 +34,15 @@ from viewer.view_photos import ViewPhotos
 
 log = logging.getLogger(__name__)
 
+LOCKED = "The scene cannot be edited while a job makes the next one of it: wait, or cancel the job."
+
 
 class Session(QObject):
     """The state shared by all parts of the window. Lives on the window's thread."""
 
     document_replaced = Signal()
+    scene_changed = Signal()
+    """The document has another scene, with other state bytes and scores."""
     state_changed = Signal()
     scores_changed = Signal()
     views_changed = Signal()
@@ -214,6 +219,9 @@ class Session(QObject):
                 "error", "There is no score yet. Compute one in the Sensitivity panel."
             )
             return
+        if document.locked:
+            document.refused.emit()
+            return
         before, shown, cut = document.alive_count, document.visible, self._cut
         try:
             self._cut = Cut(join=cut.join)
@@ -223,7 +231,7 @@ class Session(QObject):
         else:
             count = document.alive_count
             self._applied = document.history.edits[-1], cut
-            self.compare.remember(shown, f"Before pruning: {before:,}")
+            self.compare.remember(document.contents, shown, f"Before pruning: {before:,}")
             self.notified.emit(
                 "info",
                 f"Pruned {before - count:,} Gaussians, {count:,} remain. Undo brings them back.",
@@ -236,17 +244,19 @@ class Session(QObject):
             history = self.document.history
             edit = history.edits[history.position - 1] if history.position else None
             self.document.undo()
-            if self._applied is not None and self._applied[0] is edit:
-                self._set_cut(self._applied[1])
+            applied = self._applied
+            if applied is not None and applied[0] is edit and not self.document.locked:
+                self._set_cut(applied[1])
 
     def redo(self) -> None:
         """Do the last undone edit again, if there is one."""
-        if self.document is not None:
-            history = self.document.history
+        document = self.document
+        if document is not None:
+            history = document.history
             edit = history.edits[history.position] if history.redo_name is not None else None
-            if self._applied is not None and self._applied[0] is edit:
+            if self._applied is not None and self._applied[0] is edit and not document.locked:
                 self.reset_cut()
-            self.document.redo()
+            document.redo()
 
     # Files
 
@@ -305,14 +315,19 @@ class Session(QObject):
         paper = SCORES[self._score_name].color_term
         swept = {name: entry for name, entry in SCORES.items() if entry.needs}
         names = [name for name, entry in swept.items() if paper or not entry.color_term]
-        steps = _score_steps(document, names, view_count)
-
-        alive = document.alive
+        scene, alive = document.scene, document.alive
+        steps = _score_steps(scene, alive, document.views, names, view_count)
 
         def take(scores: dict[str, Worth]) -> None:
-            if self.document is document:
+            if self.document is not document:
+                return
+            if document.scene is scene:
                 document.add_scores(scores, alive)
                 self.notified.emit("info", f"Scored {document.alive_count:,} Gaussians.")
+            else:
+                self.notified.emit(
+                    "warning", "The scene was replaced while it was scored: compute scores again."
+                )
 
         self._start("Sensitivity", steps, take)
 
@@ -341,6 +356,8 @@ class Session(QObject):
         views = dataset.views if dataset is not None else ()
         document = Document(loaded.scene, opened.path, views)
         document.add_scores(opened.scores)
+        document.scene_changed.connect(self._on_scene_changed)
+        document.refused.connect(self._on_refused)
         document.state_changed.connect(self._on_state_changed)
         document.scores_changed.connect(self.scores_changed.emit)
         document.views_changed.connect(self.views_changed.emit)
@@ -360,6 +377,14 @@ class Session(QObject):
             self.dataset = dataset
             self.document.views = dataset.views
             self.notified.emit("info", f"{len(dataset.views)} views attached ({dataset.kind}).")
+
+    def _on_scene_changed(self) -> None:
+        self._memory.clear()
+        self.scene_changed.emit()
+        self.reset_cut()
+
+    def _on_refused(self) -> None:
+        self.notified.emit("warning", LOCKED)
 
     def _on_state_changed(self) -> None:
         document = self.document
@@ -420,10 +445,14 @@ def _export_steps(scene: GaussianScene, alive: Tensor, path: Path) -> Steps[int]
 
 
 def _score_steps(
-    document: Document, names: Sequence[str], view_count: int | None
+    scene: GaussianScene,
+    alive: Tensor,
+    views: Sequence[View],
+    names: Sequence[str],
+    view_count: int | None,
 ) -> Steps[dict[str, Worth]]:
-    cameras = yield from scoring_cameras(document.scene, document.views, view_count)
-    scores: dict[str, Worth] = yield from score(document.scene, cameras, names, keep=document.alive)
+    cameras = yield from scoring_cameras(scene, views, view_count)
+    scores: dict[str, Worth] = yield from score(scene, cameras, names, keep=alive)
     for worth in scores.values():
         _sort(worth)
     return scores

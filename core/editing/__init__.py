@@ -1,6 +1,16 @@
-"""Editing a scene: document, selection, edits, history."""
+"""Editing a scene: document, contents, selection, edits, history."""
 
-from core.editing.document import Document, SelectOp, State
-from core.editing.history import Edit, FlipState, History
+from core.editing.contents import Contents, State
+from core.editing.document import Document, SelectOp
+from core.editing.history import Edit, FlipState, History, ReplaceScene
 
-__all__ = ["Document", "Edit", "FlipState", "History", "SelectOp", "State"]
+__all__ = [
+    "Contents",
+    "Document",
+    "Edit",
+    "FlipState",
+    "History",
+    "ReplaceScene",
+    "SelectOp",
+    "State",
+]

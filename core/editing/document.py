@@ -1,7 +1,8 @@
-"""What the window shows: a scene, a state byte per Gaussian, scores, views and a history."""
+"""What the window shows: a scene with its contents, views and a history of edits."""
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
-from enum import IntFlag, StrEnum
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -11,22 +12,14 @@ from psygnal import Signal
 from torch import Tensor
 
 from core.cameras import View
-from core.editing.history import FlipState, History
+from core.editing.contents import Contents, State
+from core.editing.history import FlipState, History, ReplaceScene
 from core.errors import UserError
-from core.properties import property_values
 from core.pruning import keep_mask
 from core.scene import GaussianScene
 from core.scoring import Worth
 
 Bools = NDArray[np.bool_]
-
-
-class State(IntFlag):
-    """Bits of the state byte."""
-
-    SELECTED = 1
-    HIDDEN = 2
-    DELETED = 4
 
 
 class SelectOp(StrEnum):
@@ -38,13 +31,6 @@ class SelectOp(StrEnum):
     INTERSECT = "intersect"
 
 
-_BITS: Mapping[str, tuple[int, int]] = {
-    "alive": (State.DELETED, 0),
-    "visible": (State.DELETED | State.HIDDEN, 0),
-    "selected": (State.DELETED | State.HIDDEN | State.SELECTED, State.SELECTED),
-    "hidden": (State.DELETED | State.HIDDEN, State.HIDDEN),
-}
-"""Which bits of the state byte are looked at, and what they must be."""
 _COMBINED: Mapping[SelectOp, Callable[[Bools, Bools], Bools]] = {
     SelectOp.SET: lambda _old, new: new,
     SelectOp.ADD: lambda old, new: old | new,
@@ -61,32 +47,44 @@ class Document:
     Parameters
     ----------
     scene
-        The scene as opened; it never changes.
+        The scene as opened; only :meth:`replace_scene` puts another in its place.
     path
         The file it came from, if any.
     views
         The dataset's views, if any: cameras with or without photos.
     """
 
+    scene_changed = Signal()
+    """Another scene is there, with other state bytes and scores; told before those are."""
     state_changed = Signal()
     scores_changed = Signal()
     views_changed = Signal()
     history_changed = Signal()
+    refused = Signal()
+    """An edit was asked for while the document is locked, and not made."""
 
     def __init__(
         self, scene: GaussianScene, path: Path | None = None, views: Sequence[View] = ()
     ) -> None:
-        self.scene = scene
+        self.contents = Contents(scene)
+        """What is true of the present scene only; changed by edits."""
         self.path = path
-        self.state: NDArray[np.uint8] = np.zeros(len(scene), np.uint8)
+        self.locked = False
+        """Whether edits are refused, such as while a job makes the next scene from this one."""
         self.history = History(self)
         self._views = tuple(views)
-        self._scores: dict[str, Worth] = {}
-        self._values: dict[str, NDArray[np.float64]] = {}
-        self._scored_alive: dict[str, Tensor | None] = {}
-        self._masks: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = {}
-        self._saved = self.alive
+        self._announced = self.contents
+        self.mark_saved()
+
+    @property
+    def scene(self) -> GaussianScene:
+        """The present scene."""
+        return self.contents.scene
+
+    @property
+    def state(self) -> NDArray[np.uint8]:
+        """The state byte of every Gaussian, uint8 ``(N,)``; see :class:`State`."""
+        return self.contents.state
 
     @property
     def views(self) -> tuple[View, ...]:
@@ -100,67 +98,68 @@ class Document:
 
     @property
     def scores(self) -> Mapping[str, Worth]:
-        """Scores computed so far, by name."""
-        return self._scores
+        """Scores computed so far for the present scene, by name."""
+        return self.contents.scores
 
     def add_scores(self, scores: Mapping[str, Worth], alive: Tensor | None = None) -> None:
-        """Take over freshly computed scores; equal names are replaced.
+        """Take over freshly computed scores of the present scene; equal names are replaced.
 
         ``alive``, bool ``(N,)``: the Gaussians that were there when views were swept for them.
         """
-        self._scores.update(scores)
-        self._scored_alive.update(dict.fromkeys(scores, alive))
+        self.contents.add_scores(scores, alive)
         self.scores_changed.emit()
 
     def is_stale(self, name: str) -> bool:
         """Whether that score was swept with other living Gaussians than there are now."""
-        scored = self._scored_alive.get(name)
-        return scored is not None and scored is not self.alive and not scored.equal(self.alive)
+        return self.contents.is_stale(name)
 
     @property
     def alive(self) -> Tensor:
         """Which Gaussians are not deleted, bool ``(N,)``; the same tensor until that changes."""
-        return self._mask("alive")
+        return self.contents.mask("alive")
 
     @property
     def visible(self) -> Tensor:
         """Which Gaussians are drawn: neither deleted nor hidden, bool ``(N,)``."""
-        return self._mask("visible")
+        return self.contents.mask("visible")
 
     @property
     def selected(self) -> Tensor:
         """Which of the visible Gaussians are selected, bool ``(N,)``."""
-        return self._mask("selected")
+        return self.contents.mask("selected")
 
     @property
     def hidden(self) -> Tensor:
         """Which of the living Gaussians are hidden, bool ``(N,)``."""
-        return self._mask("hidden")
+        return self.contents.mask("hidden")
 
     @property
     def alive_count(self) -> int:
         """Number of Gaussians that are not deleted."""
-        return self._count("alive")
+        return self.contents.count("alive")
 
     @property
     def visible_count(self) -> int:
         """Number of Gaussians that are drawn."""
-        return self._count("visible")
+        return self.contents.count("visible")
 
     @property
     def selected_count(self) -> int:
         """Number of selected Gaussians."""
-        return self._count("selected")
+        return self.contents.count("selected")
 
     @property
     def hidden_count(self) -> int:
         """Number of living Gaussians that are hidden."""
-        return self._count("hidden")
+        return self.contents.count("hidden")
 
     @property
     def modified(self) -> bool:
         """Whether an export would write other Gaussians than the file opened or saved last."""
-        return self._saved is not self.alive and not self._saved.equal(self.alive)
+        contents, alive = self._saved
+        if contents() is not self.contents:
+            return True
+        return alive is not self.alive and not alive.equal(self.alive)
 
     def values(self, name: str) -> NDArray[np.float64]:
         """A property (:data:`core.properties.PROPERTIES`), file column or computed score, ``(N,)``.
@@ -172,14 +171,7 @@ class Document:
         KeyError
             If there is no such property, column or score.
         """
-        worth = self._scores.get(name)
-        if worth is not None:
-            return worth.values.numpy()
-        if name not in self._values:
-            values = property_values(self.scene, name)
-            values.flags.writeable = False
-            self._values[name] = values
-        return self._values[name]
+        return self.contents.values(name)
 
     def prune(self, worth: Worth, count: int) -> None:
         """Delete all but the ``count`` worthiest of the living Gaussians, as one edit.
@@ -247,50 +239,58 @@ class Document:
         """Show all hidden Gaussians, as one edit."""
         self._flip("Show all", State.HIDDEN, self.hidden.numpy())
 
+    def replace_scene(self, scene: GaussianScene, name: str) -> None:
+        """Put another scene in the place of this one, all of it visible, as one edit.
+
+        Undo brings the present one back, with its state bytes and scores.
+
+        Raises
+        ------
+        UserError
+            If there are no Gaussians in it.
+        """
+        if not len(scene):
+            raise UserError("Nothing would be left.", "Keep at least one Gaussian.")
+        if self._may_edit():
+            self.history.push(ReplaceScene(name, Contents(scene)))
+            self.history_changed.emit()
+
     def go_to(self, position: int) -> None:
         """Undo or redo until ``position`` edits are done, see :attr:`History.position`."""
-        self.history.go_to(position)
-        self.history_changed.emit()
+        if self._may_edit():
+            self.history.go_to(position)
+            self.history_changed.emit()
 
     def undo(self) -> None:
         """Take the last edit back."""
-        self.history.undo()
-        self.history_changed.emit()
+        self.go_to(self.history.position - 1)
 
     def redo(self) -> None:
         """Do the last undone edit again."""
-        self.history.redo()
-        self.history_changed.emit()
+        self.go_to(self.history.position + 1)
 
     def mark_saved(self) -> None:
         """Remember this state as the one on disk."""
-        self._saved = self.alive
+        self._saved = weakref.ref(self.contents), self.alive
         self.history_changed.emit()
 
     def touch_state(self) -> None:
-        """Announce that ``state`` changed; called by edits."""
-        for name, mask in self._masks.items():
-            new = self._read(*_BITS[name])
-            if not new.equal(mask):
-                self._masks[name] = new
-                self._counts.pop(name, None)
+        """Announce that :attr:`contents` changed, or what is in them; called by edits."""
+        contents, announced = self.contents, self._announced
+        contents.refresh()
+        self._announced = contents
+        if contents is not announced:
+            self.scene_changed.emit()
         self.state_changed.emit()
+        if contents is not announced:
+            self.scores_changed.emit()
 
     def _flip(self, name: str, flags: int, mask: Bools) -> None:
-        if mask.any():
+        if mask.any() and self._may_edit():
             self.history.push(FlipState.of(name, flags, mask))
             self.history_changed.emit()
 
-    def _mask(self, name: str) -> Tensor:
-        mask = self._masks.get(name)
-        if mask is None:
-            mask = self._masks[name] = self._read(*_BITS[name])
-        return mask
-
-    def _count(self, name: str) -> int:
-        if name not in self._counts:
-            self._counts[name] = int(self._mask(name).sum())
-        return self._counts[name]
-
-    def _read(self, bits: int, wanted: int) -> Tensor:
-        return torch.from_numpy((self.state & bits) == wanted)
+    def _may_edit(self) -> bool:
+        if self.locked:
+            self.refused.emit()
+        return not self.locked

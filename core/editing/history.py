@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.editing.contents import Contents
+
 MAX_EDITS = 200
 MAX_BYTES = 512 * 2**20
 
@@ -13,10 +15,10 @@ MAX_BYTES = 512 * 2**20
 class Target(Protocol):
     """What edits change: a document."""
 
-    state: NDArray[np.uint8]
+    contents: Contents
 
     def touch_state(self) -> None:
-        """Announce that ``state`` changed; called once after one or more edits."""
+        """Announce that ``contents`` changed; called once after one or more edits."""
 
 
 class Edit(Protocol):
@@ -28,7 +30,7 @@ class Edit(Protocol):
 
     @property
     def count(self) -> int:
-        """Number of Gaussians that it changes."""
+        """Number of Gaussians that it changes, or puts in the place of others."""
 
     @property
     def nbytes(self) -> int:
@@ -65,9 +67,31 @@ class FlipState:
 
     def do(self, target: Target) -> None:
         """Apply it."""
-        flips = np.unpackbits(self.bits, count=target.state.size)
+        contents = target.contents
+        flips = np.unpackbits(self.bits, count=contents.state.size)
         flips *= np.uint8(self.flag)
-        target.state = np.bitwise_xor(target.state, flips, out=flips)
+        contents.state = np.bitwise_xor(contents.state, flips, out=flips)
+
+    undo = do
+
+
+class ReplaceScene:
+    """Exchanges the contents of a document for others; its own inverse.
+
+    It holds what the document does not: the new scene before it is done, then the old one. What
+    both scenes share is no memory of its own.
+    """
+
+    def __init__(self, name: str, contents: Contents) -> None:
+        self.name = name
+        self.count = len(contents.scene)
+        self.nbytes = 0
+        self._aside = contents
+
+    def do(self, target: Target) -> None:
+        """Apply it."""
+        target.contents, self._aside = self._aside, target.contents
+        self.nbytes = self._aside.bytes_beside(target.contents)
 
     undo = do
 

@@ -67,7 +67,7 @@ def test_the_same_state_is_remembered_once(compare, document) -> None:
 
 
 def test_equal_states_share_their_memory(compare, document) -> None:
-    side = compare.remember(document.visible, "Before Prune to 100")
+    side = compare.remember(document.contents, document.visible, "Before Prune to 100")
     assert compare.a is side
     assert side.name == "Before Prune to 100"
     assert side.shown is compare.opened.shown

@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from torch import Tensor
 
 from core.cameras import Camera, View, intrinsics, look_at
+from core.editing import Document
 from core.jobs import Lane
 from core.pruning import keep_mask
 from core.rendering import render
@@ -359,13 +360,20 @@ def test_a_survey_finds_the_scene_and_prefers_the_dataset(
     assert posed.frame.up @ request_.camera.world_to_camera[1, :3] < -0.99
 
 
-def test_another_scene_lets_go_of_the_one_before(qtbot: QtBot, renderer: FrameRenderer) -> None:
+def test_another_document_lets_go_of_the_one_before(qtbot: QtBot, renderer: FrameRenderer) -> None:
     camera = Camera(np.eye(4), intrinsics(45, WIDTH, HEIGHT), WIDTH, HEIGHT)
     gone = []
     for _ in range(2):
         alive, nothing = torch.ones(COUNT, dtype=torch.bool), torch.zeros(COUNT, dtype=torch.bool)
+        document = Document(blob_scene(COUNT))
         asked = FrameRequest(
-            blob_scene(COUNT), alive, alive, nothing, camera, look=Look(mode=Mode.OPACITY)
+            document.scene,
+            alive,
+            alive,
+            nothing,
+            camera,
+            look=Look(mode=Mode.OPACITY),
+            document=document,
         )
         gone.append(weakref.ref(asked.scene.means))
         with qtbot.waitSignal(renderer.ready, timeout=60_000):

@@ -8,7 +8,7 @@ from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor
 from torch import Tensor
 
-from core.editing import Document
+from core.editing import Contents
 from core.statistics import Counts, Distribution, Values
 from viewer import theme
 from viewer.panels.columns import column_values, suits_log
@@ -75,7 +75,7 @@ class Bars:
 
 
 def fill_bars(
-    document: Document,
+    contents: Contents,
     name: str,
     chosen: Tensor,
     selected: Tensor,
@@ -93,7 +93,7 @@ def fill_bars(
     known
         The distribution of the chosen ones, if it was found before.
     """
-    values = column_values(document, name)
+    values = column_values(contents, name)
     found = Distribution.of(values, chosen.numpy()) if known is None else known
     log = suits_log(name, found) if log is None else log
     log = log and found.not_positive < len(found)

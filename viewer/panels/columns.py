@@ -7,7 +7,7 @@ from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QSizePolicy, QWidget
 
-from core.editing import Document
+from core.editing import Contents, Document
 from core.properties import PROPERTIES, property_names, property_title
 from core.scoring import ORDINARY, SCORES
 from core.statistics import Distribution, Values
@@ -40,10 +40,10 @@ def column_title(document: Document, name: str) -> str:
     return property_title(document.scene, name)
 
 
-def column_values(document: Document, name: str) -> Values:
+def column_values(contents: Contents, name: str) -> Values:
     """The numbers of a column, ``(N,)``; NaN where a score is not defined."""
-    values = document.values(name)
-    worth = document.scores.get(name)
+    values = contents.values(name)
+    worth = contents.scores.get(name)
     if worth is None:
         return values
     classes = worth.classes.numpy()

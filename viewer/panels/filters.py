@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 from torch import Tensor
 
-from core.editing import Document
+from core.editing import Contents, Document
 from core.pruning import PRESETS, Cut, Filter, Join, Relation, cut_mask
 from viewer import theme
 from viewer.memory import Recent
@@ -43,9 +43,9 @@ REMEMBERED = 32
 JOINS = {Join.OR: "any of these (or)", Join.AND: "all of these (and)"}
 
 
-def first_value(document: Document, name: str, relation: Relation, alive: Tensor) -> float:
+def first_value(contents: Contents, name: str, relation: Relation, alive: Tensor) -> float:
     """A value that takes a twentieth of the living Gaussians, in few digits."""
-    values = document.values(name)[alive.numpy()]
+    values = contents.values(name)[alive.numpy()]
     values = values[np.isfinite(values)]
     if not len(values):
         return 0.0
@@ -190,13 +190,13 @@ class FilterRows(QWidget):
         document, score = self.session.document, self.session.score_name
         if document is None:
             return
-        preset, alive = PRESETS[name], document.alive
+        preset, alive, contents = PRESETS[name], document.alive, document.contents
 
         def make() -> tuple[Filter, ...]:
-            return preset.make(document.values, alive, score)
+            return preset.make(contents.values, alive, score)
 
         def take(made: tuple[Filter, ...]) -> None:
-            if self.session.document is not document:
+            if self.session.document is not document or document.contents is not contents:
                 return
             sides = {(entry.name, entry.relation) for entry in made}
             others = (f for f in self.session.cut.filters if (f.name, f.relation) not in sides)
@@ -295,13 +295,13 @@ class FilterRows(QWidget):
         document = self.session.document
         if document is None:
             return
-        alive = document.alive
+        contents, alive = document.contents, document.alive
 
         def answer(value: float) -> None:
-            if self.session.document is document:
+            if self.session.document is document and document.contents is contents:
                 take(Filter(name, relation, value))
 
-        self.session.asker.ask(kind, lambda: first_value(document, name, relation, alive), answer)
+        self.session.asker.ask(kind, lambda: first_value(contents, name, relation, alive), answer)
 
     def _set(self, filters: Sequence[Filter]) -> None:
         self.session.set_filters(filters)

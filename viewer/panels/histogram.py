@@ -150,6 +150,7 @@ class HistogramPanel(DataPanel):
         for signal in (session.state_changed, session.scores_changed):
             signal.connect(self._timer.start)
         session.document_replaced.connect(self._new_document)
+        session.scene_changed.connect(self._new_scene)
         session.score_changed.connect(self._follow_score)
         session.target_changed.connect(self.show_target)
         session.look_changed.connect(self._recolor)
@@ -201,8 +202,9 @@ class HistogramPanel(DataPanel):
                 self.shown = bars
                 self.redraw()
 
+        contents = document.contents
         self.session.asker.ask(
-            ASKED, lambda: fill_bars(document, name, chosen, selected, log, known), take
+            ASKED, lambda: fill_bars(contents, name, chosen, selected, log, known), take
         )
         if self.shown is None or self.shown.name != name:
             self.shown = None
@@ -355,6 +357,13 @@ class HistogramPanel(DataPanel):
         self.from_edit.clear()
         self.to_edit.clear()
         self.reload()
+
+    @Slot()
+    def _new_scene(self) -> None:
+        """What is shown is of Gaussians that are there no more."""
+        self.shown, self._asked = None, object()
+        self.redraw()
+        self._timer.start()
 
     @Slot()
     def _choose_log(self) -> None:

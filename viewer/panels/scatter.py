@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 from torch import Tensor
 
-from core.editing import Document
+from core.editing import Contents
 from core.statistics import Distribution, Values, rank_correlation
 from viewer import theme
 from viewer.memory import Recent
@@ -90,13 +90,13 @@ class Pairs:
 
 
 def pair_up(
-    document: Document,
+    contents: Contents,
     names: tuple[str, str],
     alive: Tensor,
     log: tuple[bool | None, bool | None],
 ) -> Pairs:
     """The numbers of two columns; ``log`` None chooses what is legible."""
-    x, y = (column_values(document, name) for name in names)
+    x, y = (column_values(contents, name) for name in names)
     both = np.flatnonzero(alive.numpy() & np.isfinite(x) & np.isfinite(y))
     columns = [x[both], y[both]]
     correlation = rank_correlation(*columns)
@@ -250,6 +250,7 @@ class ScatterPanel(DataPanel):
             log.clicked.connect(lambda on, axis=axis: self._choose(axis, on))
         self.swap_button.clicked.connect(self.swap)
         session.document_replaced.connect(self._new_document)
+        session.scene_changed.connect(self._new_scene)
         for signal in (session.state_changed, session.scores_changed):
             signal.connect(self._timer.start)
         plot.dragged.connect(self._drag)
@@ -280,7 +281,7 @@ class ScatterPanel(DataPanel):
         self._stale = False
         for combo, name in zip(self.combos, DEFAULTS, strict=True):
             combo.list_columns(document)
-            if document is not None and not combo.column:
+            if document is not None and combo.column not in column_names(document):
                 combo.set_column(name)
         if document is None:
             self.pairs, self._asked = None, None
@@ -292,14 +293,15 @@ class ScatterPanel(DataPanel):
         if known is not None:
             self._take(known)
             return
-        asked = self._asked = object()
+        asked, contents = object(), document.contents
+        self._asked = asked
 
         def take(pairs: Pairs) -> None:
             self._remembered.keep(pairs, *key)
             if self._asked is asked:
                 self._take(pairs)
 
-        self.session.asker.ask("scatter", lambda: pair_up(document, names, alive, log), take)
+        self.session.asker.ask("scatter", lambda: pair_up(contents, names, alive, log), take)
         if self.pairs is None or self.pairs.names != names:
             self.pairs = None
             self._show_pairs()
@@ -355,12 +357,14 @@ class ScatterPanel(DataPanel):
     def _new_document(self) -> None:
         self.pairs, self._log = None, [None, None]
         self._remembered.clear()
-        document = self.session.document
-        for combo, name in zip(self.combos, DEFAULTS, strict=True):
-            combo.list_columns(document)
-            if document is not None and combo.column not in column_names(document):
-                combo.set_column(name)
         self.reload()
+
+    @Slot()
+    def _new_scene(self) -> None:
+        """What is shown is of Gaussians that are there no more."""
+        self.pairs, self._asked = None, object()
+        self._show_pairs()
+        self._timer.start()
 
     # The mouse in the plot
 

@@ -75,7 +75,7 @@ class ScenePanel(QWidget):
             count_text(document.hidden_count),
             count_text(len(scene) - alive),
             megabytes_text(self.session.megabytes(alive)),
-            megabytes_text(self.session.megabytes(len(scene))),
+            megabytes_text(loaded.scene.ply_bytes / 1e6),
             megabytes_text(loaded.file_bytes / 1e6),
             f"SH degree {scene.sh_degree}",
             "yes" if scene.antialiased else "no",

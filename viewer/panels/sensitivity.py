@@ -188,7 +188,9 @@ class SensitivityPanel(Panel):
         self.run_button.setToolTip(f"{self.run_title} (Ctrl+Return)\n{reason}")
 
     def _refresh_numbers(self) -> None:
-        run = self._last_run
+        document = self.session.document
+        swept = document is not None and "max-weight" in document.scores
+        run = self._last_run if swept else None
         views = None
         if run is not None:
             views = f"{run.views:,} {'generated' if run.generated else 'of the dataset'}"

@@ -25,7 +25,7 @@ class Shot:
 
     Attributes
     ----------
-    document
+    document, scene
         What is shown.
     camera
         The camera of the picture in physical pixels.
@@ -38,15 +38,11 @@ class Shot:
     """
 
     document: Document
+    scene: GaussianScene
     camera: Camera
     visible: Tensor
     ratio: float
     front_only: bool
-
-    @property
-    def scene(self) -> GaussianScene:
-        """The scene of the document."""
-        return self.document.scene
 
 
 Find = Callable[[Shot], Tensor]
@@ -92,7 +88,9 @@ class ToolContext:
         drawn, removed = document.visible, self.session.removed
         if removed is not None and self.session.hiding:
             drawn = self._memory.get(without, drawn, removed)
-        return Shot(document, self.camera(), drawn, self.ratio(), self.box.front_only)
+        return Shot(
+            document, document.scene, self.camera(), drawn, self.ratio(), self.box.front_only
+        )
 
     def select(self, find: Find, op: SelectOp, name: str) -> None:
         """Select what a gesture means, as one edit, as soon as it is known which those are."""
@@ -101,7 +99,7 @@ class ToolContext:
             return
 
         def take(mask: Tensor) -> None:
-            if self.session.document is shot.document:
+            if self.session.document is shot.document and shot.document.scene is shot.scene:
                 shot.document.select(mask, op, name)
 
         self._gestures += 1

@@ -11,9 +11,10 @@ from torch import Tensor
 from core.errors import UserError
 from core.metrics import psnr, ssim
 from core.rendering import render
+from core.scene import GaussianScene
 from viewer.compare import PHOTO, CompareMode, Comparison, Side, SideKind
 from viewer.session import Session
-from viewer.viewport.comparing import same_moment, side_mask
+from viewer.viewport.comparing import same_moment, side_mask, side_scene
 from viewer.viewport.photos import photo_picture
 from viewer.viewport.request import FrameRequest
 from viewer.viewport.tints import BACKGROUND
@@ -176,15 +177,19 @@ def _same_gaussians(request: FrameRequest, comparison: Comparison) -> bool:
     sides = comparison.a, comparison.b
     if any(side.kind == SideKind.PHOTO for side in sides):
         return False
-    a, b = (_mask(request, side) for side in sides)
-    return a.equal(b)
+    (scene, a), (other, b) = (_gaussians(request, side) for side in sides)
+    return scene is other and a.equal(b)
 
 
-def _mask(request: FrameRequest, side: Side) -> Tensor:
+def _gaussians(request: FrameRequest, side: Side) -> tuple[GaussianScene, Tensor]:
+    """The scene of a side, and which of its Gaussians it draws, bool ``(N,)``."""
+    scene = side_scene(side, request)
+    if side.shown is not None and scene is not request.scene:
+        return scene, side.shown
     mask = side_mask(side, request.alive, request.visible)
     if side.kind == SideKind.LIVE and request.removed is not None:
         mask = mask & ~request.removed
-    return mask
+    return scene, mask
 
 
 def _picture(request: FrameRequest, side: Side) -> Tensor | None:
@@ -196,8 +201,7 @@ def _picture(request: FrameRequest, side: Side) -> Tensor | None:
             return photo_picture(request.view, request.camera, BACKGROUND).to(request.scene.device)
         except UserError:
             return None
-    keep = _mask(request, side).to(request.scene.device)
+    scene, shown = _gaussians(request, side)
+    keep = shown.to(scene.device)
     with torch.no_grad():
-        return render(request.scene, request.camera, background=BACKGROUND, keep=keep).rgb.clamp(
-            0, 1
-        )
+        return render(scene, request.camera, background=BACKGROUND, keep=keep).rgb.clamp(0, 1)

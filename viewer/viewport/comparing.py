@@ -10,6 +10,7 @@ from torch.nn.functional import interpolate
 from core.cameras import Camera, Matrix
 from core.errors import UserError
 from core.rendering.heatmap import colormap_table
+from core.scene import GaussianScene
 from viewer.compare import CompareMode, Comparison, Side, SideKind
 from viewer.memory import Memory, same
 from viewer.viewport.photos import photo_picture
@@ -67,6 +68,19 @@ class _Side:
         plain = replace(request, comparison=None, pick=None)
         if side.shown is None:
             return plain
+        if side.contents is not None and side_scene(side, request) is not request.scene:
+            nothing = self._memory.get(torch.zeros_like, side.shown)
+            return replace(
+                plain,
+                scene=side.contents.scene,
+                alive=side.shown,
+                visible=side.shown,
+                selected=nothing,
+                worth=None
+                if request.worth is None
+                else side.contents.scores.get(request.worth.name),
+                removed=None,
+            )
         visible = self._memory.get(side_mask, side, request.alive, request.visible)
         selected = self._memory.get(torch.logical_and, request.selected, visible)
         return replace(plain, visible=visible, selected=selected, removed=None)
@@ -183,8 +197,13 @@ class Comparing:
         return self._memory.get(difference_picture, a.picture.pixels, b.picture.pixels, covered)
 
 
+def side_scene(side: Side, request: FrameRequest) -> GaussianScene:
+    """The scene that a side draws: its own, which may have been replaced since, or the present."""
+    return request.scene if side.contents is None else side.contents.scene
+
+
 def side_mask(side: Side, alive: Tensor, visible: Tensor) -> Tensor:
-    """The Gaussians that a side draws, bool ``(N,)``: what is hidden now is hidden on both."""
+    """What a side draws of the present scene, bool ``(N,)``: what is hidden now is so on both."""
     return visible if side.shown is None else side.shown & (visible | ~alive)
 
 

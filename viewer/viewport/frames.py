@@ -14,6 +14,7 @@ from torch import Tensor
 
 from core.cameras import Camera, Matrix, View
 from core.datasets.dataset import mean_up
+from core.editing import Document
 from core.framing import DEFAULT_UP, SceneFrame, scene_frame
 from core.jobs import Lane, Slot
 from core.rendering.cpu.common import workers
@@ -47,11 +48,14 @@ class Survey:
         The dataset's views, if any.
     size
         Width and height of the picture.
+    document
+        Whose scene it is.
     """
 
     scene: GaussianScene
     views: tuple[View, ...]
     size: tuple[int, int]
+    document: Document | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,7 +179,7 @@ class FrameRenderer(QObject):
         self._requests: Slot[FrameRequest | Survey] = Slot()
         self._frames: Slot[Frame] = Slot()
         self._surveys: Slot[Surveyed] = Slot()
-        self._scene: GaussianScene | None = None
+        self._document: Document | None = None
         self._forget()
         self._thread = threading.Thread(target=self._run, name="frames", daemon=True)
         self._thread.start()
@@ -202,8 +206,8 @@ class FrameRenderer(QObject):
         while (request := self._requests.take()) is not None and not self._requests.closed:
             try:
                 with self._lane.preview():
-                    if request.scene is not self._scene:
-                        self._scene = request.scene
+                    if request.document is not self._document:
+                        self._document = request.document
                         self._forget()
                     if isinstance(request, Survey):
                         self._surveys.put(_survey(request))

@@ -43,6 +43,7 @@ def request_of(
         scale=scale,
         pick=pick,
         depth_offset=depth_offset,
+        document=document,
     )
 
 

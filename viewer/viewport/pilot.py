@@ -133,7 +133,7 @@ class Pilot(QObject):
         up = frame.up
         if document.selected_count:
             mask = selected
-        elif 0 < document.visible_count < len(scene):
+        elif document.visible_count and (document.visible_count < len(scene) or self._is_other):
             mask = visible
         else:
             self._frame(frame)
@@ -271,6 +271,16 @@ class Pilot(QObject):
         self.stop()
         self.keys.let_go()
         self._speed_timer.stop()
+
+    @property
+    def _is_other(self) -> bool:
+        """Whether the document's scene is another than the one that was surveyed."""
+        document, surveyed = self._session.document, self._surveyed
+        return (
+            document is not None
+            and surveyed is not None
+            and document.scene is not surveyed.survey.scene
+        )
 
     def _up_of(self, surveyed: Surveyed) -> Matrix:
         return surveyed.frame.up if self.up_axis is None else np.array(UP_AXES[self.up_axis])

@@ -179,7 +179,7 @@ class ProbeCard(QObject):
             return report(scene, probe(scene, camera, x, y, visible), x, y, worth, offset)
 
         def answer(told: ProbeReport) -> None:
-            if self._session.document is document:
+            if self._session.document is document and document.scene is scene:
                 take(document, told)
 
         kind = KIND if take is not _select_top else "pick"

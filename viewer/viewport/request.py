@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from core.cameras import Camera, View
+from core.editing import Document
 from core.errors import UserError
 from core.scene import GaussianScene
 from core.scoring import Worth
@@ -21,6 +22,8 @@ class FrameRequest:
 
     Attributes
     ----------
+    document
+        Whose picture it is; what was remembered for one document is of no use to another.
     scene, alive, visible, selected
         The scene, and which of its Gaussians live, are drawn and are selected, bool ``(N,)``.
     camera
@@ -61,6 +64,7 @@ class FrameRequest:
     pick: Camera | None = None
     ends: tuple[float, float] | None = None
     depth_offset: float = 0.0
+    document: Document | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

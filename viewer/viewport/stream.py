@@ -98,7 +98,7 @@ class FrameStream(QObject):
         if document is not None:
             camera = self._camera()
             size = camera.width, camera.height
-            self._survey = Survey(document.scene, document.views, size)
+            self._survey = Survey(document.scene, document.views, size, document)
             self.refresh()
 
     def pick(self, camera: Camera) -> None:
@@ -173,7 +173,7 @@ class FrameStream(QObject):
             self._survey = None
             self.surveyed.emit(surveyed)
         frame = self._renderer.take_frame()
-        if frame is None or document is None or frame.request.scene is not document.scene:
+        if frame is None or document is None or frame.request.document is not document:
             return
         self.frame = frame
         if frame.splats is None and not frame.picture.remembered:
