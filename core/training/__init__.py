@@ -1,0 +1,20 @@
+"""Fitting Gaussians to pictures: refining what is there, training from points."""
+
+from core.training.losses import picture_loss
+from core.training.rates import PAPER_REFINE_RATES, LearningRates
+from core.training.refining import RefineSettings, refine
+from core.training.sparsity import Sparsify
+from core.training.targets import Example, PhotoTargets, SelfTargets, Targets
+
+__all__ = [
+    "PAPER_REFINE_RATES",
+    "Example",
+    "LearningRates",
+    "PhotoTargets",
+    "RefineSettings",
+    "SelfTargets",
+    "Sparsify",
+    "Targets",
+    "picture_loss",
+    "refine",
+]

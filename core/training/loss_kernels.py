@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from core.metrics.blur import HALF, WINDOW, window
 from core.metrics.similarity import C1 as _C1
 from core.metrics.similarity import C2 as _C2
-from core.rendering.cpu.common import F32, F, U, inline, kernel, workers
+from core.rendering.cpu.common import F32, F, Real, U, inline, kernel, workers
+
+F64 = NDArray[np.float64]
 
 C1, C2 = F(_C1), F(_C2)
 _ROWS_AT_ONCE = 8
@@ -56,9 +58,7 @@ def loss_and_gradient(
     def second_pass(part: int) -> None:
         for band in range(part, parts, team.count):
             rows = band * _ROWS_AT_ONCE, min((band + 1) * _ROWS_AT_ONCE, height)
-            _gradient_rows(
-                a, b, weights, channels, *rows, slopes, ssim_slope, l1_slope, gradient
-            )
+            _gradient_rows(a, b, weights, channels, *rows, slopes, ssim_slope, l1_slope, gradient)
 
     team.each(team.count, first_pass)
     team.each(team.count, second_pass)
@@ -100,7 +100,7 @@ def _blur_lines(
 
 @kernel
 def _compare_rows(
-    a: F32, b: F32, weights: F32, channels: int, first: int, last: int, slopes: F32, sums: F32
+    a: F32, b: F32, weights: F32, channels: int, first: int, last: int, slopes: F32, sums: F64
 ) -> None:
     """SSIM of rows ``first`` to ``last`` and its slopes.
 
@@ -165,8 +165,8 @@ def _gradient_rows(
     first: int,
     last: int,
     slopes: F32,
-    ssim_slope: float,
-    l1_slope: float,
+    ssim_slope: Real,
+    l1_slope: Real,
     gradient: F32,
 ) -> None:
     """Gradient by ``a`` of rows ``first`` to ``last``: a symmetric window is its own adjoint."""
