@@ -46,13 +46,15 @@ def report(values: Mapping[str, Any], as_json: bool) -> None:
             label = ""
 
 
-def print_table(columns: Sequence[str], rows: Mapping[str, Mapping[str, float | None]]) -> None:
+def print_table(
+    columns: Sequence[str], rows: Mapping[str, Mapping[str, float | str | None]]
+) -> None:
     """Print named rows of numbers below the names of their columns; a dash where there is none."""
     width = max(map(len, rows))
     typer.echo(f"\n{'':<{width}}" + "".join(f"{column:>{COLUMN}}" for column in columns))
     for name, row in rows.items():
         numbers = (row[column] for column in columns)
-        cells = ("-" if number is None else f"{number:.4g}" for number in numbers)
+        cells = ("-" if number is None else _cell(number) for number in numbers)
         typer.echo(f"{name:<{width}}" + "".join(f"{cell:>{COLUMN}}" for cell in cells))
 
 
@@ -78,6 +80,10 @@ def run_steps(steps: Steps[R]) -> R:
             )
 
         return drain(steps, show)
+
+
+def _cell(number: float | str) -> str:
+    return f"{number:.4g}" if isinstance(number, float) else _text(number)
 
 
 def _text(value: object) -> str:

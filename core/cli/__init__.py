@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from core import __version__
+from core.cli.evaluation import evaluate, lpips_weights
 from core.cli.scenes import convert, info, render
 from core.cli.scores import prune, score
 from core.errors import UserError
 from core.terminal import fail
 
-COMMANDS = (info, render, score, prune, convert)
+COMMANDS = (info, render, score, prune, evaluate, convert, lpips_weights)
 
 app = typer.Typer(
     name="splatscope",

@@ -1,5 +1,6 @@
 """What several commands share: their options, and finding views, cameras and scores by them."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.cameras import Camera, View
+from core.errors import UserError
 from core.terminal import run_steps
 
 if TYPE_CHECKING:
@@ -35,8 +37,37 @@ ViewCount = Annotated[
         "--views", min=1, help="Use this many views generated around the scene; 48 without --data."
     ),
 ]
+Background = Annotated[
+    str,
+    typer.Option(
+        "--background",
+        metavar="black|white|R,G,B",
+        help="Colour behind everything; numbers go from 0 to 1.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
+
+
+def parse_background(text: str) -> tuple[float, float, float]:
+    """The colour that an option names.
+
+    Raises
+    ------
+    UserError
+        If it is none.
+    """
+    numbers = {"black": "0,0,0", "white": "1,1,1"}.get(text.lower(), text).split(",")
+    try:
+        red, green, blue = map(float, numbers)
+    except ValueError:
+        red = green = blue = math.nan
+    if not all(0 <= value <= 1 for value in (red, green, blue)):
+        raise UserError(
+            f"{text!r} is no colour.",
+            "Write black, white, or three numbers from 0 to 1 as 1,1,0.5.",
+        )
+    return red, green, blue
 
 
 def read_views(data: Path | None) -> tuple[View, ...]:
