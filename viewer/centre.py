@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 from viewer.session import Session
 from viewer.tools.options_bar import ToolOptions
 from viewer.viewport.compare_bar import CompareBar
+from viewer.viewport.compare_numbers import CompareNumbers
 from viewer.viewport.view_bar import ViewBar
 from viewer.viewport.viewport import Viewport
 from viewer.viewport.wipe import CompareMarks
@@ -20,7 +21,8 @@ class Centre(QWidget):
         super().__init__(parent)
         self.viewport = Viewport(session)
         self.view_bar = ViewBar(session)
-        self.compare_bar = CompareBar(session, self.viewport)
+        numbers = CompareNumbers(session, self.viewport)
+        self.compare_bar = CompareBar(session, numbers)
         self.tool_options = ToolOptions(session, self.viewport.toolbox)
         bars = QHBoxLayout()
         bars.setContentsMargins(0, 0, 0, 0)
@@ -34,7 +36,7 @@ class Centre(QWidget):
         column.addLayout(bars)
         column.addWidget(self.tool_options)
         column.addWidget(self.viewport, 1)
-        self.compare_marks = CompareMarks(session, self.viewport)
+        self.compare_marks = CompareMarks(session, self.viewport, numbers)
         self.welcome = Welcome(self)
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -181,7 +181,7 @@ class Tour:
         QTest.mouseRelease(handle, LEFT, pos=start)
 
     def _compared(self) -> bool:
-        return "dB" in self._window.centre.compare_bar.numbers.text
+        return self._window.centre.compare_bar.numbers.likeness is not None
 
     def _select(self) -> None:
         """Drag a rectangle over the upper middle of the picture."""

@@ -14,17 +14,20 @@ from core import metrics, rendering
 from core.metrics import psnr, ssim
 from core.pruning import Filter, Relation
 from core.rendering import render
-from tests.viewer.window_stage import COUNT, write_scene
+from tests.viewer.window_stage import COUNT, NAME, make_worth, write_scene
 from viewer.compare import LIVE, PHOTO, CompareMode
+from viewer.look import Mode
 from viewer.session import Session
 from viewer.tour import pause
 from viewer.viewport.compare_bar import CompareBar
+from viewer.viewport.compare_numbers import CompareNumbers
 from viewer.viewport.tints import BACKGROUND
 from viewer.viewport.viewport import Viewport
 from viewer.viewport.wipe import CompareMarks
 
 LEFT = Qt.MouseButton.LeftButton
 WIDTH, HEIGHT = 700, 400
+NOTHING = "– dB · SSIM –"
 
 
 class Stage(QWidget):
@@ -35,8 +38,9 @@ class Stage(QWidget):
         self.session = session
         self.compare = session.compare
         self.viewport = Viewport(session)
-        self.bar = CompareBar(session, self.viewport)
-        self.marks = CompareMarks(session, self.viewport)
+        likeness = CompareNumbers(session, self.viewport)
+        self.bar = CompareBar(session, likeness)
+        self.marks = CompareMarks(session, self.viewport, likeness)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.bar)
@@ -48,7 +52,8 @@ class Stage(QWidget):
 
     @property
     def numbers(self) -> str:
-        return self.bar.numbers_label.text()
+        plate = self.marks.likeness
+        return plate.text if plate.isVisible() else ""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -201,18 +206,45 @@ def test_numbers_are_those_of_the_two_sides(qtbot, stage) -> None:
     cut_half(stage)
     assert stage.numbers == ""
     press_mode(stage, CompareMode.WIPE)
-    assert stage.numbers == "–"
-    qtbot.waitUntil(lambda: "dB" in stage.numbers)
+    assert stage.numbers == NOTHING
+    qtbot.waitUntil(lambda: "SSIM 0" in stage.numbers)
     request = stage.viewport.frame.request
     a, b = (
         render(request.scene, request.camera, background=BACKGROUND, keep=keep).rgb.clamp(0, 1)
         for keep in (None, request.visible)
     )
     assert stage.numbers == f"{psnr(a, b):.1f} dB · SSIM {ssim(a, b):.3f}"
-    assert "background included" in stage.bar.numbers_label.toolTip()
+    assert "background included" in stage.marks.likeness.toolTip()
     stage.compare.set_split(0.2)
     press_mode(stage, CompareMode.DIFFERENCE)
-    assert "dB" in stage.numbers
+    assert "SSIM 0" in stage.numbers
+
+
+@pytest.mark.parametrize("mode", [mode for mode in Mode if mode != Mode.ERROR])
+@pytest.mark.parametrize("width", [360, 900])
+def test_numbers_stand_in_every_mode_and_width(qtbot, stage, mode, width) -> None:
+    cut_half(stage)
+    stage.session.document.add_scores({NAME: make_worth()})
+    stage.session.set_mode(mode)
+    stage.resize(width, HEIGHT)
+    stage.compare.set_mode(CompareMode.WIPE)
+    qtbot.waitUntil(lambda: "dB · SSIM 0" in stage.numbers)
+    assert stage.numbers.endswith(" in colour") == (mode != Mode.COLOR)
+    plate = stage.marks.likeness
+    assert plate.width() >= plate.fontMetrics().horizontalAdvance(plate.text)
+    assert stage.viewport.rect().contains(plate.geometry())
+    assert plate.top > stage.marks.name_b.geometry().bottom()
+
+
+def test_the_mouse_reaches_the_picture_through_the_numbers(qtbot, stage) -> None:
+    press_mode(stage, CompareMode.SIDE_BY_SIDE)
+    qtbot.waitUntil(lambda: stage.numbers == "A and B are the same")
+    plate = stage.marks.likeness
+    with qtbot.waitSignal(stage.viewport.camera_changed):
+        QTest.mousePress(plate, Qt.MouseButton.MiddleButton, pos=plate.rect().center())
+        QTest.mouseMove(plate, plate.rect().center() + QPoint(30, 4))
+        QTest.mouseMove(plate, plate.rect().center() + QPoint(60, 9))
+    QTest.mouseRelease(plate, Qt.MouseButton.MiddleButton, pos=plate.rect().center())
 
 
 def test_a_preview_is_measured_as_if_it_were_applied(qtbot, stage) -> None:
@@ -222,26 +254,26 @@ def test_a_preview_is_measured_as_if_it_were_applied(qtbot, stage) -> None:
     opacity = session.document.values("opacity")
     session.set_filters([Filter("opacity", Relation.BELOW, float(np.median(opacity)))])
     assert session.removed_count == COUNT // 2
-    qtbot.waitUntil(lambda: "dB" in stage.numbers)
+    qtbot.waitUntil(lambda: "SSIM 0" in stage.numbers)
     preview = stage.numbers
     session.apply_prune()
-    qtbot.waitUntil(lambda: stage.viewport.settled and stage.numbers not in ("–", ""))
+    qtbot.waitUntil(lambda: stage.viewport.settled and stage.numbers not in (NOTHING, ""))
     assert stage.numbers == preview
 
 
 def test_numbers_go_when_the_camera_moves_and_come_back_when_it_rests(qtbot, stage) -> None:
     cut_half(stage)
     press_mode(stage, CompareMode.SIDE_BY_SIDE)
-    qtbot.waitUntil(lambda: "dB" in stage.numbers)
+    qtbot.waitUntil(lambda: "SSIM 0" in stage.numbers)
     first = stage.numbers
     canvas = stage.viewport
     QTest.mousePress(canvas, Qt.MouseButton.MiddleButton, pos=QPoint(300, 200))
     for step in range(1, 8):
         QTest.mouseMove(canvas, QPoint(300 + 30 * step, 200 + 5 * step))
         pause(20)
-    qtbot.waitUntil(lambda: stage.numbers == "–")
+    qtbot.waitUntil(lambda: stage.numbers == NOTHING)
     QTest.mouseRelease(canvas, Qt.MouseButton.MiddleButton, pos=QPoint(510, 235))
-    qtbot.waitUntil(lambda: "dB" in stage.numbers)
+    qtbot.waitUntil(lambda: "SSIM 0" in stage.numbers)
     assert stage.numbers != first
 
 
@@ -251,8 +283,8 @@ def test_without_a_photo_nothing_is_measured(qtbot, stage) -> None:
     qtbot.waitUntil(lambda: stage.viewport.settled and frame_is(stage, CompareMode.WIPE))
     assert "No photo" in stage.viewport.frame.picture.advice[0]
     pause(500)
-    assert stage.numbers == "–"
-    assert "photo reaches" in stage.bar.numbers_label.toolTip()
+    assert stage.numbers == ""
+    assert NOTHING in stage.bar.menu_button.toolTip()
 
 
 def test_the_boxes_choose_the_sides(stage) -> None:
@@ -274,7 +306,7 @@ def test_the_boxes_choose_the_sides(stage) -> None:
     assert items == ["Now", "As opened", f"Snapshot 1: {COUNT // 2}", "Photo"]
 
 
-@pytest.mark.parametrize("width", [1200, 700, 280])
+@pytest.mark.parametrize("width", [1200, 280, 150])
 def test_the_bar_shrinks_and_loses_nothing(stage, width) -> None:
     bar = stage.bar
     stage.layout().removeWidget(bar)
@@ -283,7 +315,7 @@ def test_the_bar_shrinks_and_loses_nothing(stage, width) -> None:
     shown = [w for w in bar.findChildren(QWidget) if w.isVisibleTo(bar) and w.parent() is bar]
     assert all(bar.rect().contains(w.geometry()) for w in shown if w is not bar.menu)
     assert bar.minimumSizeHint().width() < 160
-    if width == 280:
+    if width == 150:
         assert [w for w in shown if w is not bar.menu] == [bar.menu_button]
     if width < 1200:
         bar.menu.aboutToShow.emit()

@@ -1,4 +1,4 @@
-"""The bar that says what is compared, how, and how alike it is."""
+"""The bar that says what is compared, and how."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,7 +8,6 @@ from PySide6.QtGui import QAction, QActionGroup, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QSizePolicy,
     QToolButton,
@@ -20,13 +19,11 @@ from viewer.compare import LIVE, PHOTO, CompareMode, Side
 from viewer.panels.panel import FieldGuard, described
 from viewer.session import Session
 from viewer.viewport.compare_numbers import CompareNumbers
-from viewer.viewport.viewport import Viewport
 
 HEIGHT = 34
 MARGINS = 20
 MORE_WIDTH = 44
 COMBO_WIDTH = 124
-NUMBERS_SAMPLE = "00.0 dB · SSIM 0.0000"
 MENU_ARROW = (
     "QToolButton { padding-right: 18px; }"
     "QToolButton::menu-indicator { subcontrol-position: right center; right: 4px; }"
@@ -53,7 +50,7 @@ SIDE_TIPS = {
 
 
 class CompareBar(QWidget):
-    """Chooses sides and mode and shows the numbers; becomes one button where there is no room.
+    """Chooses sides and mode; becomes one button where there is no room.
 
     A click leaves the keyboard where it was, so that the viewport's keys go on working.
 
@@ -61,15 +58,17 @@ class CompareBar(QWidget):
     ----------
     session
         Whose comparison it is.
-    viewport
-        Where it is shown; the numbers are of its picture.
+    numbers
+        How alike the sides are.
     """
 
-    def __init__(self, session: Session, viewport: Viewport, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, session: Session, numbers: CompareNumbers, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._session = session
         self._compare = session.compare
-        self.numbers = CompareNumbers(session, viewport)
+        self.numbers = numbers
         self._guard = FieldGuard(self)
         self.setAccessibleName("Compare bar")
         self.setFixedHeight(HEIGHT)
@@ -84,9 +83,6 @@ class CompareBar(QWidget):
         self.swap_button.clicked.connect(self._compare.swap)
         self.keep_button = _button("snapshot", "Keep this state as A", KEEP_TIP)
         self.keep_button.clicked.connect(self._keep)
-        self.numbers_label = QLabel()
-        self.numbers_label.setProperty("role", "number")
-        self.numbers_label.setAccessibleName("Likeness of A and B")
         self.menu = QMenu(self)
         self.menu.setToolTipsVisible(True)
         self.menu.aboutToShow.connect(self._fill_menu)
@@ -125,23 +121,20 @@ class CompareBar(QWidget):
     def _measure_widths(self) -> None:
         for widget in self.findChildren(QWidget):
             widget.ensurePolished()
-        metrics = self.numbers_label.fontMetrics()
         self.menu_button.setText("Compare")
         self._menu_width = self.menu_button.sizeHint().width()
-        self.numbers_label.setMinimumWidth(metrics.horizontalAdvance(NUMBERS_SAMPLE) + 8)
         spacing = self._row.spacing()
 
         def width(*widgets: QWidget) -> int:
             return sum(widget.sizeHint().width() + spacing for widget in widgets)
 
         modes = width(*self.mode_buttons.values())
-        numbers = self.numbers_label.minimumWidth() + spacing
         sides = 2 * (COMBO_WIDTH + spacing)
         extras = width(self.flip_button, self.swap_button, self.keep_button)
         self._widths = (
-            MARGINS + numbers + modes + sides + extras,
-            MARGINS + numbers + modes + sides + MORE_WIDTH,
-            MARGINS + numbers + modes + MORE_WIDTH,
+            MARGINS + modes + sides + extras,
+            MARGINS + modes + sides + MORE_WIDTH,
+            MARGINS + modes + MORE_WIDTH,
         )
         self.updateGeometry()
         self._fit()
@@ -153,7 +146,6 @@ class CompareBar(QWidget):
             widget.setVisible(full)
         for combo in (self.combo_a, self.combo_b):
             combo.setVisible(sides)
-        self.numbers_label.setVisible(modes)
         for button in self.mode_buttons.values():
             button.setVisible(modes)
         self.menu_button.setVisible(not full)
@@ -203,12 +195,10 @@ class CompareBar(QWidget):
 
     @Slot()
     def refresh(self) -> None:
-        """Show mode and numbers."""
+        """Show the mode."""
         compare = self._compare
         self.mode_buttons[compare.mode].setChecked(True)
         compares = compare.mode != CompareMode.OFF
-        self.numbers_label.setText(self.numbers.text if compares else "")
-        self.numbers_label.setToolTip(self.numbers.tip if compares else "")
         title = MODES[compare.mode][0]
         told = f"{title}: {self.numbers.text}" if compares else title
         self.menu_button.setToolTip(f"Compare: {told}\n{CYCLE_TIP}")
@@ -261,15 +251,12 @@ class CompareBar(QWidget):
         row.setContentsMargins(4, 0, 4, 0)
         row.setSpacing(3)
         row.addStretch(1)
-        row.addWidget(self.numbers_label)
-        row.addSpacing(8)
         row.addWidget(self.combo_a)
         for widget in (*self.mode_buttons.values(), self.flip_button, self.swap_button):
             row.addWidget(widget)
         row.addWidget(self.combo_b)
         row.addWidget(self.keep_button)
         row.addWidget(self.menu_button)
-        self.numbers_label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
     @Slot()
     def _keep(self) -> None:

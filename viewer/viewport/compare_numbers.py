@@ -13,6 +13,7 @@ from core.metrics import psnr, ssim
 from core.rendering import render
 from core.scene import GaussianScene
 from viewer.compare import PHOTO, CompareMode, Comparison, Side, SideKind
+from viewer.look import Mode
 from viewer.session import Session
 from viewer.viewport.comparing import same_moment, side_mask, side_scene
 from viewer.viewport.photos import photo_picture
@@ -62,19 +63,21 @@ class CompareNumbers(QObject):
         viewport.camera_changed.connect(self._hold)
         session.compare.changed.connect(self._follow_sides)
         session.document_replaced.connect(self._drop)
+        session.look_changed.connect(self.changed)
 
     @property
     def text(self) -> str:
         """The numbers for a person; a dash where they are not measured."""
         likeness = self.likeness
         if likeness is None:
-            return MISSING
+            return f"{MISSING} dB · SSIM {MISSING}"
         if likeness.same_gaussians:
             return "A and B are the same"
         if math.isinf(likeness.psnr_db):
             return "No difference in this view"
         digits = 4 if likeness.ssim >= 0.9995 else 3
-        return f"{likeness.psnr_db:.1f} dB · SSIM {likeness.ssim:.{digits}f}"
+        where = "" if self._session.mode == Mode.COLOR else " in colour"
+        return f"{likeness.psnr_db:.1f} dB · SSIM {likeness.ssim:.{digits}f}{where}"
 
     @property
     def tip(self) -> str:

@@ -1,4 +1,4 @@
-"""What lies over a comparison: the line to drag, the names of the sides, the difference's scale."""
+"""What lies over a comparison: the line to drag, the sides' names and likeness, a colour scale."""
 
 from PySide6.QtCore import QEvent, QLineF, QObject, QPointF, QRectF, Qt, Slot
 from PySide6.QtGui import (
@@ -17,6 +17,7 @@ from viewer import theme
 from viewer.compare import Compare, CompareMode
 from viewer.look import Mode
 from viewer.session import Session
+from viewer.viewport.compare_numbers import CompareNumbers
 from viewer.viewport.comparing import DIFFERENCE_COLORMAP, DIFFERENCE_FULL
 from viewer.viewport.overlays import gradient
 from viewer.viewport.viewport import Viewport
@@ -25,6 +26,7 @@ HANDLE_WIDTH = 26
 GRIP_RADIUS = 11.0
 MARGIN = 12
 PADDING = 9
+PLATE_GAP = 4
 SMALLEST_PLATE = 24
 ROOM_FOR_NAMES = 80
 STEP, LEAP = 0.01, 0.1
@@ -40,15 +42,19 @@ EDGE = QColor(0, 0, 0, 150)
 
 
 class CompareMarks(QObject):
-    """Keeps handle, names and legend where the comparison and the viewport have them."""
+    """Keeps handle, names, numbers and legend where the comparison and the viewport have them."""
 
-    def __init__(self, session: Session, viewport: Viewport) -> None:
+    def __init__(self, session: Session, viewport: Viewport, numbers: CompareNumbers) -> None:
         super().__init__(viewport)
         self._session = session
         self._viewport = viewport
         self.handle = WipeHandle(session.compare, viewport)
         self.name_a = Plate(viewport)
         self.name_b = Plate(viewport)
+        self.likeness = Plate(viewport)
+        self.likeness.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, False)
+        self._numbers = numbers
+        numbers.changed.connect(self._show_numbers)
         self.legend = DifferenceLegend(viewport)
         session.compare.changed.connect(self.refresh)
         session.compare.sides_changed.connect(self.refresh)
@@ -88,6 +94,19 @@ class CompareMarks(QObject):
             self.name_b.show_at(f"{letter}  {alone.name}", self._width / 2, 0.5)
         else:
             self._name_both(mode, comparison.a.name, comparison.b.name)
+        self._show_numbers()
+
+    @Slot()
+    def _show_numbers(self) -> None:
+        """How alike the sides are, below their names; nothing where a message says why not."""
+        compare = self._session.compare
+        compares = self._session.document is not None and compare.mode != CompareMode.OFF
+        if not compares or self._advises:
+            self.likeness.hide()
+            return
+        self.likeness.top = self.name_b.top + self.name_b.line_height + PLATE_GAP
+        self.likeness.setToolTip(self._numbers.tip)
+        self.likeness.show_at(self._numbers.text, self._width / 2, 0.5)
 
     @property
     def _width(self) -> float:
@@ -218,7 +237,7 @@ class WipeHandle(QWidget):
 
 
 class Plate(QWidget):
-    """One line of text on a dark plate over the picture; the mouse goes through it."""
+    """One line of text on a dark plate over the picture; mouse presses go through it."""
 
     def __init__(self, over: QWidget) -> None:
         super().__init__(over)
@@ -227,6 +246,11 @@ class Plate(QWidget):
         self.text = ""
         self.top = MARGIN
         self.hide()
+
+    @property
+    def line_height(self) -> int:
+        """Height of a plate."""
+        return round(QFontMetricsF(self.font()).height() + PADDING)
 
     def show_at(self, text: str, x: float, share: float, room: float | None = None) -> None:
         """Show a text with ``share`` of its width left of ``x``; hide where there is no room.
@@ -250,8 +274,7 @@ class Plate(QWidget):
         if width < SMALLEST_PLATE:
             self.hide()
             return
-        height = metrics.height() + PADDING
-        self.setGeometry(round(x - share * width), self.top, int(width), round(height))
+        self.setGeometry(round(x - share * width), self.top, int(width), self.line_height)
         self.setVisible(True)
         self.raise_()
         self.update()
