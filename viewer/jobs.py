@@ -4,7 +4,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -14,6 +14,8 @@ from PySide6.QtCore import QObject, Signal
 from core.errors import UserError
 from core.jobs import FINISHED, Job, JobState, Lane, Progress, Steps
 
+Takers = tuple[Callable[[Any], None], Callable[[Any], None] | None]
+"""What gets the result of a job that is done, and of one that was stopped what there is."""
 MAX_RECORDS = 100
 MAX_LINES = 500
 
@@ -72,7 +74,7 @@ class JobRecord:
 
     def report(self, progress: Progress, remaining_s: float | None) -> bool:
         """Leave a report, on any thread; whether its reader must be told."""
-        self._unread.append((progress, remaining_s))
+        self._unread.append((replace(progress, partial=None), remaining_s))
         tell, self._announced = not self._announced, True
         return tell
 
@@ -130,10 +132,12 @@ class JobRunner(QObject):
         done: Callable[[Any], None],
         *,
         computes: bool = True,
+        stopped: Callable[[Any], None] | None = None,
     ) -> Job:
         """Run a job; ``done`` gets its result on this thread, and only if it succeeded.
 
-        ``computes`` makes it share the compute lane with the viewport.
+        ``computes`` makes it share the compute lane with the viewport; ``stopped`` gets what it had
+        made so far, or None, if it was cancelled or failed.
 
         Raises
         ------
@@ -148,7 +152,7 @@ class JobRunner(QObject):
         self.records = [*self.records, record][-MAX_RECORDS:]
         job.progressed.connect(partial(self._report, job, record))
         job.state_changed.connect(partial(self._enter, record))
-        job.finished.connect(lambda: self._ended.emit(job, record, done))
+        job.finished.connect(lambda: self._ended.emit(job, record, (done, stopped)))
         self.changed.emit()
         job.start()
         return job
@@ -185,16 +189,21 @@ class JobRunner(QObject):
         if record.progress is not None:
             self.progressed.emit(record.progress)
 
-    def _finish(self, job: Job, record: JobRecord, done: Callable[[Any], None]) -> None:
+    def _finish(self, job: Job, record: JobRecord, takers: Takers) -> None:
         """Hand the result over, and let go of it: the last job stays known until the next."""
-        result, error = job.result, job.error
-        job.result = job.error = None
+        result, partial, error = job.result, job.partial, job.error
+        job.result = job.partial = job.error = None
+        if job.progress is not None:
+            job.progress = replace(job.progress, partial=None)
         job.finished.disconnect()
+        done, stopped = takers
         record.read()
         try:
             if job.state == JobState.DONE:
                 done(result)
-            elif error is not None:
+            elif stopped is not None:
+                stopped(partial)
+            if error is not None:
                 record.fail(error)
                 self.failed.emit(error)
         finally:

@@ -28,6 +28,7 @@ from core.scoring.ranking import Ranking
 from viewer.asking import Asker
 from viewer.compare import Compare
 from viewer.jobs import JobRunner
+from viewer.live import Live
 from viewer.look import Look, Mode
 from viewer.memory import Memory
 from viewer.view_photos import ViewPhotos
@@ -47,6 +48,8 @@ class Session(QObject):
     scores_changed = Signal()
     views_changed = Signal()
     history_changed = Signal()
+    live_changed = Signal()
+    """Another state of the scene in the making is there, or the document is drawn again."""
     look_changed = Signal()
     score_changed = Signal()
     target_changed = Signal()
@@ -63,6 +66,8 @@ class Session(QObject):
         self.document: Document | None = None
         self.loaded: Loaded | None = None
         self.dataset: Dataset | None = None
+        self.live: Live | None = None
+        """What is drawn in the place of the document's scene, while a job works on that."""
         self._memory = Memory()
         self.asker = Asker(self.runner.lane)
         self.asker.failed.connect(self._report)
@@ -121,6 +126,14 @@ class Session(QObject):
         """Choose the score behind heatmap, histogram and pruning."""
         self._score_name = name
         self.score_changed.emit()
+
+    def show_live(self, scene: GaussianScene | None) -> None:
+        """Draw a scene in the making in the place of the document's; None draws this again."""
+        if scene is None and self.live is None:
+            return
+        if scene is None or self.live is None or self.live.scene is not scene:
+            self.live = None if scene is None else Live.of(scene)
+            self.live_changed.emit()
 
     # The prune target: slider, number, count, megabytes and threshold are views of it
 

@@ -3,6 +3,7 @@
 from PySide6.QtCore import QPointF, QRect, QRectF
 from PySide6.QtGui import QBrush, QColor, QFontMetricsF, QPainter, QPen
 
+from core.jobs import JobState
 from core.rendering.heatmap import UNSEEN_COLOR
 from core.scoring import SCORES
 from viewer.look import Mode, Overlay
@@ -50,7 +51,7 @@ def paint_hud(painter: QPainter, area: QRect, session: Session, frame: Frame | N
         if session.mode == Mode.ERROR and not any(view.photo for view in document.views):
             hint = NO_PHOTOS
         draw_message(painter, area, title, hint, clear)
-    elif session.mode == Mode.HEATMAP and session.worth is None:
+    elif session.mode == Mode.HEATMAP and session.worth is None and session.live is None:
         title = SCORES[session.score_name].title
         draw_message(
             painter,
@@ -61,8 +62,13 @@ def paint_hud(painter: QPainter, area: QRect, session: Session, frame: Frame | N
         )
     row = 0
     if session.look.shows(Overlay.INFO):
-        draw_line(painter, area, facts_text(frame, document.alive_count))
+        live = session.live
+        total = document.alive_count if live is None else len(live.scene)
+        draw_line(painter, area, facts_text(frame, total))
         row = 1
+    if session.live is not None:
+        _paint_live(painter, area, session, row)
+        return
     gone = session.removed_count
     if gone:
         verb = "Hidden" if session.hiding else "Would be removed"
@@ -72,6 +78,17 @@ def paint_hud(painter: QPainter, area: QRect, session: Session, frame: Frame | N
     for note in picture.notes:
         draw_line(painter, area, note, row=row)
         row += 1
+
+
+def _paint_live(painter: QPainter, area: QRect, session: Session, row: int) -> None:
+    """Say that the picture is of a scene in the making."""
+    job = session.runner.job
+    if session.runner.busy and job is not None:
+        state = "paused" if job.state == JobState.PAUSED else "in the making"
+        draw_line(painter, area, f"{job.name}: {state}", row=row)
+        row += 1
+    if session.mode == Mode.HEATMAP:
+        draw_line(painter, area, "In its colours: there are no scores yet", row=row)
 
 
 def paint_legend(painter: QPainter, area: QRect, legend: Legend) -> None:

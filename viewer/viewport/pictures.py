@@ -1,12 +1,14 @@
 """Requests for pictures of the session's present state, on the screen and for files."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from PySide6.QtGui import QImage
 
 from core.cameras import Camera, View
 from core.editing import Document
 from core.errors import UserError
+from viewer.look import Mode
 from viewer.session import Session
 from viewer.viewport.canvas import as_image
 from viewer.viewport.comparing import Comparing, same_moment
@@ -27,8 +29,11 @@ def request_of(
     pick: Camera | None = None,
     depth_offset: float = 0.0,
 ) -> FrameRequest:
-    """All that a frame of the present state needs."""
-    return FrameRequest(
+    """All that a frame of the present state needs.
+
+    A scene in the making has no scores yet: where these are asked for it is drawn in its colours.
+    """
+    request = FrameRequest(
         scene=document.scene,
         alive=document.alive,
         visible=document.visible,
@@ -44,6 +49,21 @@ def request_of(
         pick=pick,
         depth_offset=depth_offset,
         document=document,
+    )
+    live = session.live
+    if live is None:
+        return request
+    scored = session.look.mode == Mode.HEATMAP
+    return replace(
+        request,
+        scene=live.scene,
+        alive=live.everything,
+        visible=live.everything,
+        selected=live.nothing,
+        look=replace(session.look, mode=Mode.COLOR) if scored else session.look,
+        worth=None,
+        removed=None,
+        hide=False,
     )
 
 

@@ -116,8 +116,10 @@ class ProbeCard(QObject):
 
     @property
     def on(self) -> bool:
-        """Whether the probe is in use."""
-        return self._session.document is not None and self._session.look.shows(Overlay.PROBE)
+        """Whether the probe is in use: it knows nothing of a scene in the making."""
+        session = self._session
+        known = session.document is not None and session.live is None
+        return known and session.look.shows(Overlay.PROBE)
 
     def hover(self, at: QPointF | None) -> None:
         """The mouse is at a place now, or nowhere."""

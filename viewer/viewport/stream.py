@@ -18,6 +18,8 @@ from viewer.viewport.pictures import request_of, same_picture
 log = logging.getLogger(__name__)
 
 SETTLE_MS = 120
+LIVE_REST = 4.0
+"""After a picture of a scene in the making the job has so many times as long for itself."""
 
 
 class FrameStream(QObject):
@@ -77,6 +79,8 @@ class FrameStream(QObject):
         self.canvas.frame_wanted.connect(self.refresh)
         self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._settle.timeout.connect(self._request_sharp)
+        self._rest = QTimer(self, singleShot=True)
+        self._rest.timeout.connect(self.renew)
 
     @property
     def settled(self) -> bool:
@@ -87,6 +91,7 @@ class FrameStream(QObject):
         """Another document is there: show nothing of the one before."""
         self._document = self._session.document
         self.frame = self._pick = self._survey = None
+        self._rest.stop()
         self._reported.clear()
         self._pace = Pace()
         self.survey()
@@ -120,9 +125,23 @@ class FrameStream(QObject):
         self._request(self.canvas.moving_scale if splats else self._pace.scale)
         self._settle.start()
 
+    def renew(self) -> None:
+        """The scene in the making went on: ask for a sharp picture, unless something moves.
+
+        Not at once after the last one, so that drawing takes but a fifth of the time. Where no
+        scene is in the making any more, show the document's again.
+        """
+        if self._session.live is None:
+            self.refresh()
+        elif self._widget.isVisible() and not (
+            self._settle.isActive() or self._rest.isActive() or self._current
+        ):
+            self._request(1.0)
+
     def shut_down(self) -> None:
         """End the worker and free what the driver holds."""
         self._settle.stop()
+        self._rest.stop()
         self._renderer.shut_down()
         self.canvas.release()
 
@@ -144,7 +163,7 @@ class FrameStream(QObject):
     def _request_sharp(self) -> None:
         shown = self.frame
         coarse = self._pace.scale < 1 or shown is None or shown.request.scale < 1
-        if coarse and not self._current:
+        if (coarse or self._session.live is not None) and not self._current:
             self._request(1.0)
 
     def _request(self, scale: float) -> None:
@@ -176,6 +195,8 @@ class FrameStream(QObject):
         if frame is None or document is None or frame.request.document is not document:
             return
         self.frame = frame
+        if self._session.live is not None:
+            self._rest.start(round(LIVE_REST * frame.ms))
         if frame.splats is None and not frame.picture.remembered:
             self._pace.record(frame.request.scale, frame.ms)
         if frame.picture.problem is not None:

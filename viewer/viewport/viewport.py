@@ -131,6 +131,8 @@ class Viewport(QWidget):
         stream.came.connect(self._look_at_scenery)
         stream.surveyed.connect(pilot.take_survey)
         stream.picked.connect(pilot.set_pivot)
+        for follow in (stream.renew, self._probe.restart):
+            session.live_changed.connect(follow)
         pilot.moved.connect(self._moved)
         pilot.view_shown.connect(self.view_shown)
         pilot.mode_changed.connect(self.mode_changed)
