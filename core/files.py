@@ -34,7 +34,7 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
     """
     target = Path(os.path.realpath(path))
     try:
-        _check(target)
+        check_target(target)
         temporary = target.with_name(f"splatscope-{secrets.token_hex(6)}.part")
         try:
             with temporary.open("xb") as file:
@@ -52,7 +52,14 @@ def replacing(path: str | Path) -> Iterator[BinaryIO]:
         raise _explained(error, target) from error
 
 
-def _check(target: Path) -> None:
+def check_target(target: Path) -> None:
+    """Refuse a place where no file can be written; before work whose result belongs there.
+
+    Raises
+    ------
+    UserError
+        If the folder is missing, or ``target`` is not an ordinary file or write-protected.
+    """
     if target.is_dir():
         raise UserError(f"Cannot save to {target}: it is a folder.", "Give the name of a file.")
     if not target.parent.is_dir():

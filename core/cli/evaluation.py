@@ -11,8 +11,10 @@ from core.cli.options import (
     Background,
     DataDir,
     Json,
+    LpipsFile,
     SceneFile,
     ViewCount,
+    find_lpips,
     parse_background,
     read_views,
 )
@@ -21,7 +23,7 @@ from core.terminal import print_table, report, run_steps
 
 if TYPE_CHECKING:
     from core.cameras import View
-    from core.metrics import Comparison, Evaluation, Lpips, References
+    from core.metrics import Comparison, Evaluation, References
     from core.scene import GaussianScene
 
 FIGURES = ("psnr", "ssim", "lpips")
@@ -42,14 +44,7 @@ def evaluate(
         ),
     ] = None,
     views: ViewCount = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            "--lpips",
-            metavar="FILE",
-            help="Weights of LPIPS; else those that SPLATSCOPE_LPIPS names or lpips-weights made.",
-        ),
-    ] = None,
+    weights: LpipsFile = None,
     background: Background = "black",
     table: Annotated[
         Path | None, typer.Option("--csv", help="Also write the figures of every view here.")
@@ -67,7 +62,7 @@ def evaluate(
     color = parse_background(background)
     if table is not None:
         check_csv_suffix(table)
-    lpips, notes = _lpips(weights)
+    lpips, notes = find_lpips(weights)
     found = read_views(data)
     device = preferred_device()
     measured = load_scene(scene).scene.to(device)
@@ -126,14 +121,6 @@ def lpips_weights(
         raise UserError(f"{output.name} does not end in .safetensors.", "Name it so.")
     written, net = join_weights(sources, output)
     report({"output": str(written), "net": net.name, "bytes": written.stat().st_size}, as_json)
-
-
-def _lpips(path: Path | None) -> "tuple[Lpips | None, list[str]]":
-    """The metric, or a sentence on why there is none."""
-    from core.metrics.lpips_weights import find_weights, load_lpips, missing_text
-
-    found = find_weights(path)
-    return (None, [missing_text()]) if found is None else (load_lpips(found), [])
 
 
 def _references(

@@ -12,6 +12,7 @@ from core.errors import UserError
 from core.terminal import run_steps
 
 if TYPE_CHECKING:
+    from core.metrics import Lpips
     from core.scene import GaussianScene
     from core.scoring import Worth
 
@@ -45,6 +46,14 @@ Background = Annotated[
         help="Colour behind everything; numbers go from 0 to 1.",
     ),
 ]
+LpipsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--lpips",
+        metavar="FILE",
+        help="Weights of LPIPS; else those that SPLATSCOPE_LPIPS names or lpips-weights made.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Output = Annotated[Path, typer.Option("-o", "--output", help="File to write.")]
 
@@ -68,6 +77,20 @@ def parse_background(text: str) -> tuple[float, float, float]:
             "Write black, white, or three numbers from 0 to 1 as 1,1,0.5.",
         )
     return red, green, blue
+
+
+def find_lpips(path: Path | None) -> "tuple[Lpips | None, list[str]]":
+    """The metric, or none and a sentence on why.
+
+    Raises
+    ------
+    UserError
+        If a file of weights is none.
+    """
+    from core.metrics.lpips_weights import find_weights, load_lpips, missing_text
+
+    found = find_weights(path)
+    return (None, [missing_text()]) if found is None else (load_lpips(found), [])
 
 
 def read_views(data: Path | None) -> tuple[View, ...]:

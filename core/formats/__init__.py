@@ -2,6 +2,6 @@
 
 from core.formats.find import find_scene
 from core.formats.format import Format, Loaded
-from core.formats.registry import FORMATS, load_scene, save_scene
+from core.formats.registry import FORMATS, check_output, load_scene, save_scene
 
-__all__ = ["FORMATS", "Format", "Loaded", "find_scene", "load_scene", "save_scene"]
+__all__ = ["FORMATS", "Format", "Loaded", "check_output", "find_scene", "load_scene", "save_scene"]

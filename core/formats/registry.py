@@ -1,10 +1,11 @@
 """The formats that are known, and opening and saving a scene in any of them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from core.errors import UserError
-from core.files import replacing
+from core.files import check_target, replacing
 from core.formats import ply
 from core.formats.format import HEAD_BYTES, Format, Loaded
 from core.formats.repair import repaired
@@ -59,13 +60,30 @@ def save_scene(scene: GaussianScene, path: str | Path, format: str | None = None
         If the format is unknown or only read, or if the file cannot be written.
     """
     path = Path(path)
-    chosen = _named(format) if format is not None else _by_suffix(path)
-    if chosen.save is None:
-        raise UserError(f"{chosen.title} can be opened but not saved.", _savable_hint())
+    save = _saver(path, format)
     if len(scene) == 0:
         raise UserError("There are no Gaussians to save.")
     with replacing(path) as file:
-        chosen.save(scene, file)
+        save(scene, file)
+
+
+def check_output(path: Path) -> None:
+    """Refuse a file that :func:`save_scene` could not write; before work whose result it is for.
+
+    Raises
+    ------
+    UserError
+        As :func:`save_scene`.
+    """
+    _saver(path, None)
+    check_target(path)
+
+
+def _saver(path: Path, format: str | None) -> Callable[[GaussianScene, BinaryIO], None]:
+    chosen = _named(format) if format is not None else _by_suffix(path)
+    if chosen.save is None:
+        raise UserError(f"{chosen.title} can be opened but not saved.", _savable_hint())
+    return chosen.save
 
 
 def _head(path: Path) -> bytes:

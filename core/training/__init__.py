@@ -3,6 +3,7 @@
 from core.training.losses import picture_loss
 from core.training.rates import PAPER_REFINE_RATES, LearningRates
 from core.training.refining import RefineSettings, refine
+from core.training.sources import find_targets
 from core.training.sparsity import Sparsify
 from core.training.targets import Example, PhotoTargets, SelfTargets, Targets
 
@@ -15,6 +16,7 @@ __all__ = [
     "SelfTargets",
     "Sparsify",
     "Targets",
+    "find_targets",
     "picture_loss",
     "refine",
 ]
