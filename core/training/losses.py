@@ -64,4 +64,4 @@ class _Loss(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
-        return gradient * slope, None, None
+        return (gradient if float(slope) == 1 else gradient * slope), None, None

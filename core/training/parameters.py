@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from core.scene import GaussianScene
+from core.training.adam import FusedAdam
 
-EPS = 1e-15
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 TENSORS = ("means", "log_scales", "quats", "opacity_logits", "sh")
 
@@ -16,9 +16,8 @@ TENSORS = ("means", "log_scales", "quats", "opacity_logits", "sh")
 class Parameters:
     """The tensors of a scene as torch parameters, and one fused Adam for each.
 
-    The colour is one tensor with two rates: Adam's step is proportional to its rate, so all
-    coefficients take that of the higher ones and the base colour's step is stretched afterwards.
-    (Two tensors would have to be put together for every picture, which costs more than Adam.)
+    The colour is one tensor with two rates: two tensors would have to be put together for every
+    picture, which costs more than Adam.
 
     Attributes
     ----------
@@ -33,7 +32,7 @@ class Parameters:
             for name, tensor in scene.tensors().items()
         }
         self.optimizers = {
-            name: torch.optim.Adam([parameter], lr=1.0, eps=EPS, fused=True)
+            name: FusedAdam(parameter, base=3 if name == "sh" else 0)
             for name, parameter in self.tensors.items()
         }
 
@@ -69,13 +68,10 @@ class Parameters:
     def update(self, rates: Mapping[str, float]) -> None:
         """One step of Adam by the gradients, which are then forgotten."""
         for name, optimizer in self.optimizers.items():
-            optimizer.param_groups[0]["lr"] = rates["sh_rest" if name == "sh" else name]
-        base = self.tensors["sh"].detach()[:, 0]
-        before = base.clone()
-        for optimizer in self.optimizers.values():
+            optimizer.rate = rates["sh_rest" if name == "sh" else name]
+            optimizer.base_rate = rates["sh_base"]
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        base.lerp_(before, 1 - rates["sh_base"] / rates["sh_rest"])
 
     def state(self) -> dict[str, Tensor]:
         """All tensors and moments by name, not copied; after the first step."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from core.cameras import Camera, Matrix, View
 from core.datasets import load_photo
+from core.datasets.photos import Photo
 from core.errors import UserError
 from core.framing import scene_frame
 from core.metrics.blur import WINDOW
@@ -87,7 +88,7 @@ class PhotoTargets:
         self._views = tuple(views)
         self._device = torch.device(device)
         self._room = max_bytes
-        self._photos: dict[int, Tensor] = {}
+        self._photos: dict[int, Photo] = {}
         if not self._views:
             raise UserError("There are no photos to fit to.", "Give a folder of posed photos.")
         for view in self._views:
@@ -123,12 +124,12 @@ class PhotoTargets:
     def _picture(self, index: int) -> Tensor:
         photo = self._photos.get(index)
         if photo is None:
-            photo = torch.from_numpy(np.array(load_photo(self._views[index])))
+            photo = load_photo(self._views[index])
             if photo.nbytes <= self._room:
                 self._room -= photo.nbytes
                 self._photos[index] = photo
-        picture = photo.to(self._device).float() / 255
-        return on_background(picture, self.background)
+        picture = torch.from_numpy(np.divide(photo, np.float32(255)))
+        return on_background(picture.to(self._device), self.background)
 
 
 class SelfTargets:
