@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -25,8 +24,8 @@ class Stateful(Protocol):
     def state(self) -> dict[str, Tensor]:
         """What must outlive an interruption."""
 
-    def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
-        """Go back to a :meth:`state`."""
+    def restore(self, state: Mapping[str, Tensor], parameters: Parameters) -> None:
+        """Go back to a :meth:`state`; a ValueError if it does not fit the parameters."""
 
 
 class Checkpoint:
@@ -57,7 +56,6 @@ class Checkpoint:
                     "Create the folder first.",
                 )
             return 0
-        device = parameters.tensors["means"].device
         try:
             with safe_open(self._path, framework="pt") as file:
                 steps = self._checked(file.metadata() or {})
@@ -68,7 +66,7 @@ class Checkpoint:
                 if name.startswith(_POLICY)
             }
             parameters.restore(state)
-            policy.restore(own, device)
+            policy.restore(own, parameters)
         except (SafetensorError, OSError, ValueError, KeyError) as error:
             raise UserError(f"{self._path} is not a whole checkpoint: {error}.", _HINT) from error
         return steps

@@ -61,8 +61,8 @@ class Policy(Protocol):
     def state(self) -> dict[str, Tensor]:
         """What must outlive an interruption."""
 
-    def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
-        """Go back to a :meth:`state`."""
+    def restore(self, state: Mapping[str, Tensor], parameters: Parameters) -> None:
+        """Go back to a :meth:`state`; a ValueError if it does not fit the parameters."""
 
 
 def check_run(steps: int, seed: int, ssim_weight: float) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from core.errors import UserError
@@ -118,6 +117,6 @@ class _Refinement:
     def state(self) -> dict[str, Tensor]:
         return {} if self._sparsifier is None else self._sparsifier.state()
 
-    def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
+    def restore(self, state: Mapping[str, Tensor], parameters: Parameters) -> None:
         if self._sparsifier is not None:
-            self._sparsifier.restore(state, device)
+            self._sparsifier.restore(state, parameters.tensors["opacity_logits"])

@@ -61,11 +61,13 @@ class Sparsifier:
             return {}
         return {"z": self._z, "u": self._u}
 
-    def restore(self, state: Mapping[str, Tensor], device: torch.device) -> None:
-        """Go back to a :meth:`state`."""
-        self._z, self._u = (
-            state[name].to(device) if name in state else None for name in ("z", "u")
-        )
+    def restore(self, state: Mapping[str, Tensor], opacity_logits: Tensor) -> None:
+        """Go back to a :meth:`state`; a ValueError if it is of other opacities."""
+        for name in ("z", "u"):
+            if name not in state or state[name].shape != opacity_logits.shape:
+                raise ValueError(f"{name} is missing or has another shape")
+        device = opacity_logits.device
+        self._z, self._u = state["z"].to(device), state["u"].to(device)
 
     def _renew(self, opacities: Tensor) -> tuple[Tensor, Tensor]:
         """``z = proj(o + u)``, ``u += o - z`` (eqs. 14 and 15)."""
