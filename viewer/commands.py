@@ -52,6 +52,7 @@ def handlers(window: "MainWindow") -> Handlers:
         "job.pause": session.runner.toggle_pause,
         "job.cancel": session.runner.cancel,
         "panel.hide_all": window.toggle_all_docks,
+        "panel.fold": window.arrangement.toggle,
         "panel.reset_layout": window.reset_layout,
         **_file_handlers(window),
         **_selection_handlers(window),
@@ -77,6 +78,7 @@ def checks(window: "MainWindow") -> Checks:
         "view.overlay": lambda: session.look.overlays_shown,
         "compare.flip": lambda: session.compare.flip,
         "up.auto": lambda: viewport.up_axis is None,
+        "panel.fold": lambda: window.arrangement.folded,
     }
 
     def engine_is(engine: Engine) -> bool:

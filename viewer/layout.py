@@ -7,7 +7,7 @@ from typing import Any
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 MAX_RECENT = 10
 
 
@@ -92,7 +92,8 @@ def restore_docks(window: QMainWindow, workspace: str) -> bool:
 
 def forget_layouts() -> None:
     """Forget where docks were, in every workspace."""
-    settings().remove("window/state")
+    for key in ("window/state", "window/folded"):
+        settings().remove(key)
 
 
 def last_workspace() -> str:

@@ -20,10 +20,10 @@ from core import __version__
 from viewer import commands, theme
 from viewer.action_table import SIDE_BAR, TOOL_BAR
 from viewer.actions import Actions
+from viewer.arrangement import Arrangement
 from viewer.centre import Centre
 from viewer.files import Answer, FileCommands
 from viewer.layout import (
-    WORKSPACES,
     add_dock,
     forget_layouts,
     known_recent_files,
@@ -57,9 +57,6 @@ from viewer.widgets.status_bar import StatusBar
 
 DEFAULT_SIZE = (1600, 1000)
 MINIMUM_SIZE = (1100, 700)
-SIDE_WIDTHS = (250, 340)
-SCENE_HEIGHT = 285
-BOTTOM_HEIGHT = 230
 THUMBNAIL_MS = 1500
 
 LEFT = Qt.DockWidgetArea.LeftDockWidgetArea
@@ -97,6 +94,7 @@ class MainWindow(QMainWindow):
         self._hidden_docks: list[QDockWidget] = []
         self.workspace = ""
         self._make_docks()
+        self.arrangement = Arrangement(self, self.docks)
         self.actions_ = Actions(
             self,
             self.viewport,
@@ -151,27 +149,21 @@ class MainWindow(QMainWindow):
         for name in ("scatter", "jobs", "history", "messages"):
             self.tabifyDockWidget(self.docks["histogram"], self.docks[name])
 
-    def _place_docks(self, workspace: str) -> None:
-        plan = WORKSPACES[workspace]
-        for name, dock in self.docks.items():
-            dock.setVisible(name in plan.shown)
-        for name in plan.front:
-            self.docks[name].raise_()
-        sides = [self.docks["scene"], self.docks["sensitivity"]]
-        self.resizeDocks(sides, list(SIDE_WIDTHS), Qt.Orientation.Horizontal)
-        vertical = [self.docks["histogram"], self.docks["scene"]]
-        self.resizeDocks(vertical, [BOTTOM_HEIGHT, SCENE_HEIGHT], Qt.Orientation.Vertical)
-
     def set_workspace(self, name: str) -> None:
         """Arrange the panels for one kind of work, as they were left there."""
         if self.workspace:
-            save_layout(self, self.workspace)
+            self._save_layout()
         self.workspace = name
-        wanted = self.preferences.values.restore_layout
-        if not (wanted and restore_docks(self, name)):
+        if self.preferences.values.restore_layout and restore_docks(self, name):
+            self.arrangement.restore(name)
+        else:
             self.restoreState(self._factory_state)
-            self._place_docks(name)
+            self.arrangement.place(name)
         self._sync_docks()
+
+    def _save_layout(self) -> None:
+        save_layout(self, self.workspace)
+        self.arrangement.save(self.workspace)
 
     def _fill_bars(self) -> None:
         self.menus = self.actions_.fill_menus(self.menuBar())
@@ -229,6 +221,7 @@ class MainWindow(QMainWindow):
         welcome.recent_asked.connect(self.files.open)
         self.palette_.recent_asked.connect(self.files.open)
         self.preferences.changed.connect(self._apply_preferences)
+        self.arrangement.changed.connect(self.actions_.refresh)
         for dock in self.docks.values():
             for moved in (dock.visibilityChanged, dock.topLevelChanged, dock.dockLocationChanged):
                 moved.connect(self._sync_docks)
@@ -285,7 +278,7 @@ class MainWindow(QMainWindow):
         """Put every panel back to its first place, in every workspace."""
         forget_layouts()
         self.restoreState(self._factory_state)
-        self._place_docks(self.workspace)
+        self.arrangement.place(self.workspace)
         self._sync_docks()
 
     @Slot(str, str)
@@ -342,6 +335,7 @@ class MainWindow(QMainWindow):
         for dock in self.docks.values():
             tabs = [other for other in self.tabifiedDockWidgets(dock) if not other.isHidden()]
             show_title(dock, dock.isFloating() or not tabs)
+        self.arrangement.sync()
         self.actions_.refresh()
 
     def toggle_dock(self, name: str) -> None:
@@ -353,6 +347,7 @@ class MainWindow(QMainWindow):
         else:
             dock.show()
             dock.raise_()
+            self.arrangement.open_for(dock)
             _focus_inside(dock.widget())
             if in_front and not _has_focus(dock):
                 dock.hide()
@@ -430,7 +425,7 @@ class MainWindow(QMainWindow):
         if answer == Answer.EXPORT:
             self.files.ask_export(then=self.close)
         elif answer == Answer.PROCEED:
-            save_layout(self, self.workspace)
+            self._save_layout()
             self.viewport.shut_down()
             self.session.shut_down()
             event.accept()

@@ -312,6 +312,15 @@ def hides_all_panels(stage: Stage, act: Act) -> None:
     assert {name for name, dock in docks.items() if not dock.isHidden()} == shown
 
 
+def folds_the_panels_below(stage: Stage, act: Act) -> None:
+    before = stage.window.arrangement.folded
+    act()
+    assert stage.window.arrangement.folded != before
+    assert stage.checked("panel.fold") != before
+    act()
+    assert stage.window.arrangement.folded == before
+
+
 def resets_the_layout(stage: Stage, act: Act) -> None:
     docks = stage.window.docks
     docks["history"].setFloating(True)

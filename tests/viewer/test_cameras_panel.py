@@ -289,7 +289,7 @@ def test_scene_panel_tells_counts_and_sizes(qtbot, session) -> None:
     document = session.document
     assert panel.file_name.full_text == "ball.ply"
     assert row(panel, "Gaussians") == f"{COUNT:,}"
-    assert row(panel, "Colour") == "SH degree 1"
+    assert row(panel, "SH degree") == "1"
     some = torch.arange(COUNT) < 30
     document.select(some)
     assert row(panel, "Selected") == "30"

@@ -100,6 +100,7 @@ CHECKS: dict[str, Check] = {
     **{f"workspace.{name}": partial(work.arranges, name) for name in WORKSPACES},
     **{f"panel.{name}": partial(work.toggles_the_panel, name) for name in PANELS},
     "panel.hide_all": work.hides_all_panels,
+    "panel.fold": work.folds_the_panels_below,
     "panel.reset_layout": work.resets_the_layout,
     "app.next_pane": partial(work.moves_the_focus, "scene"),
     "app.prev_pane": partial(work.moves_the_focus, "histogram"),

@@ -30,6 +30,7 @@ from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.numbers import count_text
 
 REST_MS = 300
+STEP_WIDTH = 26
 NO_CAMERAS = (
     "No cameras. Scores use generated views around the scene; photos are needed to see the error "
     "or to compare with them."
@@ -62,7 +63,7 @@ class CamerasPanel(QWidget):
         self._camera = camera
         self._told: object = None
         self._guard = FieldGuard(self)
-        self.setMinimumWidth(240)
+        self.setMinimumWidth(186)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName("Cameras panel")
         self.model = ViewsModel(self)
@@ -126,7 +127,7 @@ class CamerasPanel(QWidget):
         self.list.resized.connect(lambda: self._seek.start())
         self.note = wrapped("")
         self.note.setProperty("role", "muted")
-        self.opacity_label = QLabel("Photo over picture")
+        self.opacity_label = QLabel("Photo")
         self.opacity_slider = QSlider(Qt.Orientation.Horizontal)
         self.opacity_slider.setRange(0, 100)
         self.opacity_slider.setPageStep(10)
@@ -135,13 +136,14 @@ class CamerasPanel(QWidget):
             "Opacity of the photo",
             "How much of the photo lies over the picture, at a camera that has one.",
         )
+        self.opacity_label.setToolTip(self.opacity_slider.toolTip())
         self.opacity_slider.installEventFilter(self._guard)
         self.opacity_slider.valueChanged.connect(
             lambda percent: self.session.set_look(photo_opacity=percent / 100)
         )
         self.opacity_text = QLabel()
         self.opacity_text.setProperty("role", "number")
-        self.attach_button = QPushButton("Attach photos and cameras…")
+        self.attach_button = QPushButton("Attach photos…")
         described(
             self.attach_button,
             "Attach photos and cameras",
@@ -382,6 +384,7 @@ def _step_button(icon: str, tip: str, do: Callable[[], None]) -> QToolButton:
     button = QToolButton()
     button.setIcon(theme.icon(icon))
     button.setAutoRaise(True)
+    button.setFixedWidth(STEP_WIDTH)
     described(button, tip.split(" (")[0], tip)
     button.clicked.connect(lambda: do())
     return button

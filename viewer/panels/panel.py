@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Slot
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Slot
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QFormLayout,
@@ -23,6 +23,7 @@ from viewer.session import Session
 from viewer.widgets.icon_label import IconLabel
 from viewer.widgets.job_status import REFRESH_MS, job_text, show_fraction
 
+LEAST_WIDTH = 280
 LABEL_HEIGHT = 20
 """Qt centres a form's label at its field if it is at least 4/7 as high."""
 WINDOW_KEYS = frozenset({Qt.Key.Key_E, Qt.Key.Key_Y, Qt.Key.Key_Z})
@@ -47,7 +48,6 @@ class Panel(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(f"{self.title} panel")
-        self.setMinimumWidth(330)
 
         self.needs_mark = IconLabel(theme.level_icon("info"), 16)
         self.needs_text = wrapped("")
@@ -88,7 +88,7 @@ class Panel(QScrollArea):
         inside = QWidget()
         inside.setObjectName("panel")
         column = QVBoxLayout(inside)
-        column.setContentsMargins(14, 12, 14, 12)
+        column.setContentsMargins(12, 12, 12, 12)
         column.setSpacing(12)
         purpose = wrapped(self.purpose)
         column.addWidget(purpose)
@@ -100,6 +100,7 @@ class Panel(QScrollArea):
         column.addLayout(self.settings)
         column.addLayout(self.body)
         self.run_row = QHBoxLayout()
+        self.run_row.setSpacing(6)
         self.run_row.addWidget(self.run_button, 1)
         self.run_row.addWidget(self.cancel_button)
         column.addLayout(self.run_row)
@@ -111,6 +112,13 @@ class Panel(QScrollArea):
         column.addLayout(self.numbers)
         column.addStretch(1)
         self.setWidget(inside)
+
+    def minimumSizeHint(self) -> QSize:
+        """Wide enough for what is inside, and its scroll bar: nothing is cut off at the side."""
+        inside = self.widget()
+        least = LEAST_WIDTH if inside is None else inside.minimumSizeHint().width()
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(max(LEAST_WIDTH, least + bar), super().minimumSizeHint().height())
 
     @abstractmethod
     def run(self) -> None:

@@ -38,7 +38,7 @@ from viewer.widgets.numbers_table import NumbersTable
 from viewer.widgets.section import Section
 
 POSITIONS = 1000
-FIELD_WIDTH = 72
+FIELD_WIDTH = 70
 PART_GAP = 8
 CURVE_HEIGHT, NO_CURVE_HEIGHT = 84, 40
 NO_CURVE = "Worth against count shows here once there is a score."
@@ -189,7 +189,7 @@ class PrunePanel(Panel):
         buttons.addWidget(self.run_button, 1)
         buttons.addWidget(self.reset_button)
         column = QVBoxLayout(inside)
-        column.setContentsMargins(14, 8, 14, 10)
+        column.setContentsMargins(12, 8, 12, 10)
         column.addWidget(self.table)
         column.addWidget(self.hide_box)
         column.addLayout(buttons)

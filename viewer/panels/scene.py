@@ -17,7 +17,7 @@ TIPS = {
     "Size as PLY": "What an export as plain PLY takes, in MB of a million bytes.",
     "Size at opening": "What all Gaussians of the file take as plain PLY.",
     "File on disk": "Size of the file that was opened, in MB of a million bytes.",
-    "Colour": "Highest degree of the spherical harmonics: how colours change with direction.",
+    "SH degree": "Highest degree of the spherical harmonics: how colours change with direction.",
     "Antialiased": "Whether the scene was trained for antialiased drawing.",
     "Further columns": "Further numbers per Gaussian in the file; an export keeps them.",
 }
@@ -30,7 +30,7 @@ class ScenePanel(QWidget):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session
-        self.setMinimumWidth(240)
+        self.setMinimumWidth(186)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName("Scene panel")
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -77,7 +77,7 @@ class ScenePanel(QWidget):
             megabytes_text(self.session.megabytes(alive)),
             megabytes_text(loaded.scene.ply_bytes / 1e6),
             megabytes_text(loaded.file_bytes / 1e6),
-            f"SH degree {scene.sh_degree}",
+            str(scene.sh_degree),
             "yes" if scene.antialiased else "no",
             columns,
         )

@@ -20,6 +20,7 @@ from viewer.widgets.numbers_table import NumbersTable
 
 DATASET, GENERATED = 0, 1
 MAX_VIEWS = 1000
+PAUSE_WIDTH = 38
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class SensitivityPanel(Panel):
         self.settings.addRow("Number", self.views_spin)
         align_labels(self.settings)
 
-        self.attach_button = QPushButton("Attach photos and cameras…")
+        self.attach_button = QPushButton("Attach photos…")
         described(
             self.attach_button,
             "Attach photos and cameras",
@@ -89,6 +90,7 @@ class SensitivityPanel(Panel):
         self.body.addWidget(self.attach_button)
         self.pause_button = QPushButton()
         described(self.pause_button, "Pause (Sensitivity)", "Pause\nHold the sweep, or go on.")
+        self.pause_button.setFixedWidth(PAUSE_WIDTH)
         self.run_row.insertWidget(1, self.pause_button)
 
         self.table = NumbersTable(("Unseen", "No parallax", "Views", "Time"))

@@ -22,6 +22,9 @@ from viewer import theme
 from viewer.view_photos import PhotoState, ViewPhotos
 
 THUMBNAIL = QSize(76, 56)
+SMALL_THUMBNAIL, ROOMY = QSize(54, 40), 190
+"""Of rows less than so wide."""
+TEXT_GAP = 8
 PADDING = 5
 MARK_WIDTH = 3
 ICON = 14
@@ -226,9 +229,11 @@ class ViewDelegate(QStyledItemDelegate):
         if state & QStyle.StateFlag.State_HasFocus:
             painter.setPen(QPen(QColor(theme.color("accent")), 1))
             painter.drawRect(area.adjusted(0, 0, -1, -1))
-        frame = QRect(area.topLeft(), THUMBNAIL).translated(PADDING + MARK_WIDTH, PADDING)
+        size = THUMBNAIL if area.width() >= ROOMY else SMALL_THUMBNAIL
+        down = (area.height() - size.height()) // 2
+        frame = QRect(area.topLeft(), size).translated(PADDING + MARK_WIDTH, down)
         self._paint_photo(painter, frame, number, photo)
-        text = area.adjusted(frame.right() - area.left() + 9, PADDING, -PADDING, -PADDING)
+        text = area.adjusted(frame.right() - area.left() + TEXT_GAP, PADDING, -PADDING, -PADDING)
         self._paint_text(painter, text, str(index.data()), view, photo, current)
         painter.restore()
 
