@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from core.cameras import Camera
 from core.errors import UserError
 from core.jobs import Progress, Steps
 from core.rendering import render
@@ -55,7 +56,9 @@ class Policy(Protocol):
     def watches(self, step: int) -> bool:
         """Whether a step's gradients by the projected means are wanted afterwards."""
 
-    def after(self, parameters: Parameters, step: int, means2d_grad: Tensor | None) -> None:
+    def after(
+        self, parameters: Parameters, step: int, camera: Camera, means2d_grad: Tensor | None
+    ) -> None:
         """Change the set of Gaussians after a step; ``means2d_grad (N, 2)`` if it was wanted."""
 
     def state(self) -> dict[str, Tensor]:
@@ -147,7 +150,7 @@ def _step(parameters: Parameters, targets: Targets, policy: Policy, step: int) -
     penalty = policy.penalty(parameters, step)
     (loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]
     parameters.update(policy.rates(step))
-    policy.after(parameters, step, watched)
+    policy.after(parameters, step, example.camera, watched)
     return value
 
 

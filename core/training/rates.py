@@ -52,6 +52,9 @@ class LearningRates:
         }
 
 
+TRAIN_RATES = LearningRates()
+"""Those of 3D Gaussian Splatting."""
+
 PAPER_REFINE_RATES = LearningRates(means=3.09e-6, means_end=1.6e-6, end=0.54)
 """PUP 3D-GS's 5000 steps after a cut: the end of the 3DGS schedule, 30,001 to 35,000, for centres;
 the others start anew and lose 5 % every 400 steps."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from core.cameras import Camera
 from core.errors import UserError
 from core.jobs import Steps
 from core.scene import GaussianScene
@@ -111,7 +112,9 @@ class _Refinement:
     def watches(self, _step: int) -> bool:
         return False
 
-    def after(self, parameters: Parameters, step: int, means2d_grad: Tensor | None) -> None:
+    def after(
+        self, parameters: Parameters, step: int, camera: Camera, means2d_grad: Tensor | None
+    ) -> None:
         pass
 
     def state(self) -> dict[str, Tensor]:
