@@ -141,3 +141,16 @@ def keys_text(spec: ActionSpec) -> str:
     """The shortcuts of an action as a person reads them here, such as "Ctrl+Shift+Z, Ctrl+Y"."""
     native = QKeySequence.SequenceFormat.NativeText
     return ", ".join(QKeySequence(key).toString(native) for key in spec.keys)
+
+
+def tool_tip(spec: ActionSpec, title: str = "", reason: str = "") -> str:
+    """Title and keys of an action, what it does, and maybe why it cannot be used."""
+    keys = keys_text(spec)
+    held = "hold " if spec.held else ""
+    plain = (title or spec.title).rstrip("…")
+    lines = [f"{plain} ({held}{keys})" if keys else plain]
+    if spec.tip:
+        lines.append(spec.tip)
+    if reason:
+        lines.append(reason)
+    return "\n".join(lines)

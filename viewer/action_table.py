@@ -15,7 +15,7 @@ from viewer.action_spec import (
     ActionSpec,
     in_viewport,
 )
-from viewer.look import Overlay
+from viewer.look import Mode, Overlay
 
 MENUS = ("File", "Edit", "Select", "View", "Camera", "Compare", "Run", "Window", "Help")
 
@@ -106,6 +106,14 @@ _TOOLS = (
         section=4),
 )
 
+MODE_ACTIONS = {
+    "view.mode_rgb": Mode.COLOR,
+    "view.mode_sens": Mode.HEATMAP,
+    "view.mode_depth": Mode.DEPTH,
+    "view.mode_opacity": Mode.OPACITY,
+    "view.mode_size": Mode.SIZE,
+    "view.mode_error": Mode.ERROR,
+}
 _MODE_ROWS = (
     ("rgb", "Colour", "Alt+1", "Draw the scene in its own colours.", "color-mode"),
     ("sens", "Heatmap", "Alt+2", "Colour every Gaussian by the chosen score.", "heatmap"),
@@ -134,7 +142,8 @@ _OVERLAY_ROWS = (
 
 _VIEW = (
     *(
-        in_viewport(f"view.mode_{name}", title, "View", keys, tip, icon, group="mode")
+        in_viewport(f"view.mode_{name}", title, "View", keys, tip, icon, group="mode",
+            short=title.split()[0])
         for name, title, keys, tip, icon in _MODE_ROWS
     ),
     *(
@@ -274,6 +283,9 @@ ACTIONS = (
 )
 
 # fmt: on
+
+SPECS = {spec.id: spec for spec in ACTIONS}
+"""The actions by id."""
 
 TOOL_BAR = (
     ("file.open", "file.export"),

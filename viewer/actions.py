@@ -7,7 +7,7 @@ from PySide6.QtGui import QAction, QActionGroup, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QToolBar, QWidget
 
 from viewer import theme
-from viewer.action_spec import ActionSpec, Need, Scope, keys_text, undo_names
+from viewer.action_spec import ActionSpec, Need, Scope, tool_tip, undo_names
 from viewer.action_table import ACTIONS, MENUS
 from viewer.session import Session
 from viewer.viewport.fly import DIRECTIONS
@@ -129,7 +129,7 @@ class Actions(QObject):
                 self._told[spec.id] = (title, usable)
                 action.setText(f"{title}\t{spec.keys[0]} (hold)" if spec.held else title)
                 action.setToolTip(
-                    _tool_tip(spec, title, "" if needs is None or usable else needs.reason)
+                    tool_tip(spec, title, "" if needs is None or usable else needs.reason)
                 )
         for id, checked in self._checks.items():
             self._actions[id].setChecked(checked())
@@ -201,15 +201,3 @@ def _with_mnemonics(titles: Sequence[str]) -> list[str]:
         taken.add(title[place].casefold())
         marked.append(f"{title[:place]}&{title[place:]}")
     return marked
-
-
-def _tool_tip(spec: ActionSpec, title: str, reason: str) -> str:
-    keys = keys_text(spec)
-    held = "hold " if spec.held else ""
-    plain = title.rstrip("…")
-    lines = [f"{plain} ({held}{keys})" if keys else plain]
-    if spec.tip:
-        lines.append(spec.tip)
-    if reason:
-        lines.append(reason)
-    return "\n".join(lines)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QDockWidget
 
 from viewer.action_spec import Need
-from viewer.action_table import OVERLAY_ACTIONS, TOOL_IDS, UP_AXES
+from viewer.action_table import MODE_ACTIONS, OVERLAY_ACTIONS, TOOL_IDS, UP_AXES
 from viewer.compare import CompareMode
 from viewer.layout import WORKSPACES
 from viewer.look import Engine, Mode, Overlay
@@ -19,14 +19,6 @@ if TYPE_CHECKING:
 Handlers = dict[str, Callable[[], object]]
 Checks = dict[str, Callable[[], bool]]
 
-MODES = {
-    "view.mode_rgb": Mode.COLOR,
-    "view.mode_sens": Mode.HEATMAP,
-    "view.mode_depth": Mode.DEPTH,
-    "view.mode_opacity": Mode.OPACITY,
-    "view.mode_size": Mode.SIZE,
-    "view.mode_error": Mode.ERROR,
-}
 ENGINES = {f"view.engine_{engine}": engine for engine in Engine}
 COMPARE_MODES = {f"compare.{mode}": mode for mode in CompareMode}
 
@@ -104,7 +96,7 @@ def checks(window: "MainWindow") -> Checks:
 
     made |= {f"workspace.{name}": partial(in_workspace, name) for name in WORKSPACES}
     made |= {f"up.{axis}": partial(up_is, axis) for axis in UP_AXES}
-    made |= {id: partial(mode_is, mode) for id, mode in MODES.items()}
+    made |= {id: partial(mode_is, mode) for id, mode in MODE_ACTIONS.items()}
     made |= {id: partial(engine_is, engine) for id, engine in ENGINES.items()}
     made |= {id: partial(compares_by, mode) for id, mode in COMPARE_MODES.items()}
     made |= {id: partial(has_overlay, overlay) for id, overlay in OVERLAY_ACTIONS.items()}
@@ -197,7 +189,7 @@ def _view_handlers(window: "MainWindow") -> Handlers:
         "view.rings": next_marks,
         "view.overlay": lambda: session.set_look(overlays_shown=not session.look.overlays_shown),
     }
-    made |= {id: partial(session.set_mode, mode) for id, mode in MODES.items()}
+    made |= {id: partial(session.set_mode, mode) for id, mode in MODE_ACTIONS.items()}
     made |= {id: partial(session.set_look, engine=engine) for id, engine in ENGINES.items()}
     made |= {id: partial(toggle, overlay) for id, overlay in OVERLAY_ACTIONS.items()}
     return made

@@ -8,8 +8,8 @@ from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QApplication
 
 from tests.viewer.action_stage import SPECS, VIEWS, Stage, hold
-from viewer.action_table import OVERLAY_ACTIONS, UP_AXES
-from viewer.commands import COMPARE_MODES, ENGINES, MODES
+from viewer.action_table import MODE_ACTIONS, OVERLAY_ACTIONS, UP_AXES
+from viewer.commands import COMPARE_MODES, ENGINES
 from viewer.compare import LIVE, CompareMode
 from viewer.look import Engine, Mode, Overlay
 from viewer.viewport.canvas import GlCanvas
@@ -22,12 +22,12 @@ Act = Callable[[], None]
 
 
 def shows_the_mode(id: str, stage: Stage, act: Act) -> None:
-    mode = MODES[id]
+    mode = MODE_ACTIONS[id]
     stage.viewport.show_view(0)
     stage.session.set_mode(Mode.DEPTH if mode == Mode.COLOR else Mode.COLOR)
     assert stage.sees_change(act)
     assert stage.session.mode == mode
-    assert [other for other in MODES if stage.checked(other)] == [id]
+    assert [other for other in MODE_ACTIONS if stage.checked(other)] == [id]
     frame = stage.viewport.frame
     assert frame is not None
     assert frame.request.look.mode == mode

@@ -34,7 +34,7 @@ from viewer.theme import apply_theme
 from viewer.viewport.canvas import GlCanvas
 
 SPECS = {spec.id: spec for spec in ACTIONS}
-SIZE = (1100, 700)
+SIZE = 1280, 840
 VIEWS = 4
 TIMEOUT_MS, STEP_MS = 20_000, 4
 LEFT = Qt.MouseButton.LeftButton

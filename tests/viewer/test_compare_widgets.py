@@ -323,7 +323,7 @@ def test_the_bar_shrinks_and_loses_nothing(stage, width) -> None:
         assert texts[:6] == [
             "Off",
             "Wipe",
-            "Side by side",
+            "Side by Side",
             "Difference",
             "A: As opened",
             "B: Now",

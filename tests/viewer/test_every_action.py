@@ -21,8 +21,8 @@ from tests.viewer.action_stage import (
     stage,
 )
 from tests.viewer.window_stage import COUNT
-from viewer.action_table import ACTIONS, OVERLAY_ACTIONS, TOOL_IDS, UP_AXES
-from viewer.commands import COMPARE_MODES, ENGINES, MODES
+from viewer.action_table import ACTIONS, MODE_ACTIONS, OVERLAY_ACTIONS, TOOL_IDS, UP_AXES
+from viewer.commands import COMPARE_MODES, ENGINES
 from viewer.layout import WORKSPACES
 from viewer.main_window import MainWindow
 from viewer.session import Session
@@ -72,7 +72,7 @@ CHECKS: dict[str, Check] = {
     "tool.depth": work.selects_in_front,
     "tool.accept": work.finishes_a_polygon,
     "tool.none": work.leaves_the_tool,
-    **{id: partial(view.shows_the_mode, id) for id in MODES},
+    **{id: partial(view.shows_the_mode, id) for id in MODE_ACTIONS},
     **{id: partial(view.toggles_the_overlay, id) for id in OVERLAY_ACTIONS},
     "view.probe": view.probes,
     "view.rings": view.marks_in_turn,

@@ -21,7 +21,7 @@ from viewer.look import COLORMAPS, Mode, Overlay, Scale
 from viewer.session import Session
 from viewer.viewport.hud import paint_legend
 from viewer.viewport.legend import Ranked, heat_legend
-from viewer.viewport.view_bar import HEIGHT, MODES, ViewBar
+from viewer.viewport.view_bar import HEIGHT, ViewBar
 
 LEFT = Qt.MouseButton.LeftButton
 COUNT = 1500
@@ -59,7 +59,7 @@ def test_the_mode_is_chosen_and_kept_in_step(bar: ViewBar, session: Session) -> 
     for _ in range(len(Mode) - 1):
         QTest.keyClick(bar.mode_combo, Qt.Key.Key_Down)
         seen.append(session.mode)
-    assert seen == list(MODES)
+    assert seen == list(Mode)
     session.set_mode(Mode.SIZE)
     assert bar.mode_combo.currentData() == Mode.SIZE
     assert bar.mode_combo.currentText() == "Size"

@@ -28,8 +28,8 @@ from tests.viewer.panel_stage import choose, pause, type_into
 from tests.viewer.window_stage import COUNT
 from viewer import theme
 from viewer.action_spec import Scope
-from viewer.action_table import ACTIONS, MENUS, TOOL_IDS
-from viewer.commands import COMPARE_MODES, MODES
+from viewer.action_table import ACTIONS, MENUS, MODE_ACTIONS, TOOL_IDS
+from viewer.commands import COMPARE_MODES
 from viewer.compare import CompareMode
 from viewer.look import Engine, Mode, Overlay
 from viewer.preferences import DEFAULTS
@@ -200,7 +200,7 @@ def _moving_frame(stage: Stage, right: Callable[[Frame], bool]) -> None:
     assert not stage.at_home
 
 
-@pytest.mark.parametrize("mode", [mode for mode in MODES.values() if mode != Mode.ERROR])
+@pytest.mark.parametrize("mode", [mode for mode in MODE_ACTIONS.values() if mode != Mode.ERROR])
 def test_a_mode_stays_while_the_camera_moves(stage: Stage, mode: Mode) -> None:
     stage.session.set_mode(mode)
     _moving_frame(stage, lambda frame: frame.request.look.mode == mode)

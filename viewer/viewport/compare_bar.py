@@ -15,6 +15,8 @@ from PySide6.QtWidgets import (
 )
 
 from viewer import theme
+from viewer.action_spec import keys_text, tool_tip
+from viewer.action_table import SPECS
 from viewer.compare import LIVE, PHOTO, CompareMode, Side
 from viewer.panels.panel import FieldGuard, described
 from viewer.session import Session
@@ -29,20 +31,9 @@ MENU_ARROW = (
     "QToolButton::menu-indicator { subcontrol-position: right center; right: 4px; }"
 )
 
-MODES = {
-    CompareMode.OFF: ("Off", "compare-off", "Show one picture."),
-    CompareMode.WIPE: ("Wipe", "compare-wipe", "A on the left of a line to drag, B on the right."),
-    CompareMode.SIDE_BY_SIDE: ("Side by side", "compare-side", "A and B beside each other."),
-    CompareMode.DIFFERENCE: (
-        "Difference",
-        "compare-difference",
-        "Where A and B differ, and how far.",
-    ),
-}
-CYCLE_TIP = "Ctrl+\\ goes from one way to the next."
-FLIP_TIP = "Show B while held (X)\nWith comparing off: show the other side."
-SWAP_TIP = "Swap A and B (Shift+X)"
-KEEP_TIP = "Keep this state as A (Ctrl+Shift+B)\nTake a snapshot of what is visible now."
+SPEC_OF = {mode: SPECS[f"compare.{mode}"] for mode in CompareMode}
+FLIP, SWAP, KEEP = (SPECS[f"compare.{name}"] for name in ("flip", "swap", "keep_a"))
+CYCLE_TIP = f"{keys_text(SPECS['compare.cycle'])} goes from one way to the next."
 SIDE_TIPS = {
     "A": "Side A, on the left\nNow, as opened, a snapshot, or the photo of this camera.",
     "B": "Side B, on the right\nNow, as opened, a snapshot, or the photo of this camera.",
@@ -76,12 +67,12 @@ class CompareBar(QWidget):
         self.combo_a = self._side_combo("A", self._compare.choose_a)
         self.combo_b = self._side_combo("B", self._compare.choose_b)
         self.mode_buttons = {mode: self._mode_button(mode) for mode in CompareMode}
-        self.flip_button = _button("compare-flip", "Show B while held", FLIP_TIP)
+        self.flip_button = _button(FLIP.icon, FLIP.title, tool_tip(FLIP))
         self.flip_button.pressed.connect(lambda: self._compare.set_flip(True))
         self.flip_button.released.connect(lambda: self._compare.set_flip(False))
-        self.swap_button = _button("compare-swap", "Swap A and B", SWAP_TIP)
+        self.swap_button = _button(SWAP.icon, SWAP.title, tool_tip(SWAP))
         self.swap_button.clicked.connect(self._compare.swap)
-        self.keep_button = _button("snapshot", "Keep this state as A", KEEP_TIP)
+        self.keep_button = _button(KEEP.icon, KEEP.title, tool_tip(KEEP))
         self.keep_button.clicked.connect(self._keep)
         self.menu = QMenu(self)
         self.menu.setToolTipsVisible(True)
@@ -158,7 +149,7 @@ class CompareBar(QWidget):
         """Alone it tells the mode; beside the buttons of the modes it leads to what is left."""
         compares = self._compare.mode != CompareMode.OFF
         alone = not self.mode_buttons[CompareMode.OFF].isVisibleTo(self)
-        mode = MODES[self._compare.mode][1] if compares else "compare-wipe"
+        mode = SPEC_OF[self._compare.mode].icon if compares else "compare-wipe"
         self.menu_button.setIcon(theme.icon(mode if alone else "settings"))
         if self.menu_button.property("chosen") != (alone and compares):
             self.menu_button.setProperty("chosen", alone and compares)
@@ -199,7 +190,7 @@ class CompareBar(QWidget):
         compare = self._compare
         self.mode_buttons[compare.mode].setChecked(True)
         compares = compare.mode != CompareMode.OFF
-        title = MODES[compare.mode][0]
+        title = SPEC_OF[compare.mode].title
         told = f"{title}: {self.numbers.text}" if compares else title
         self.menu_button.setToolTip(f"Compare: {told}\n{CYCLE_TIP}")
         self._show_menu_button()
@@ -230,8 +221,9 @@ class CompareBar(QWidget):
         return combo
 
     def _mode_button(self, mode: CompareMode) -> QToolButton:
-        title, icon, about = MODES[mode]
-        button = _button(icon, f"Compare: {title}", f"{title}\n{about}\n{CYCLE_TIP}")
+        spec = SPEC_OF[mode]
+        tip = f"{spec.title}\n{spec.tip}\n{CYCLE_TIP}"
+        button = _button(spec.icon, f"Compare: {spec.title}", tip)
         button.setCheckable(True)
         button.setAutoExclusive(True)
         button.clicked.connect(lambda: self._compare.set_mode(mode))
@@ -272,9 +264,9 @@ class CompareBar(QWidget):
         for old in (*menu.findChildren(QMenu), *menu.findChildren(QActionGroup)):
             old.deleteLater()
         ways = QActionGroup(menu)
-        for mode, (title, icon, about) in MODES.items():
-            action = self._menu_action(title, about, partial(compare.set_mode, mode))
-            action.setIcon(theme.icon(icon))
+        for mode, spec in SPEC_OF.items():
+            action = self._menu_action(spec.title, spec.tip, partial(compare.set_mode, mode))
+            action.setIcon(theme.icon(spec.icon))
             action.setCheckable(True)
             action.setChecked(mode == compare.mode)
             ways.addAction(action)
@@ -294,8 +286,8 @@ class CompareBar(QWidget):
                 action.setChecked(side is chosen)
                 action.triggered.connect(_calling(partial(choose, side)))
                 group.addAction(action)
-        self._menu_action("Swap A and B", SWAP_TIP, compare.swap)
-        self._menu_action("Keep this state as A", KEEP_TIP, self._keep)
+        self._menu_action(SWAP.title, tool_tip(SWAP), compare.swap)
+        self._menu_action(KEEP.title, tool_tip(KEEP), self._keep)
         if compare.mode != CompareMode.OFF:
             menu.addSeparator()
             told = self._menu_action(self.numbers.text, self.numbers.tip, lambda: None)

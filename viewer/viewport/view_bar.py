@@ -1,5 +1,7 @@
 """The strip above the viewport: what the picture shows, in which colours, with what over it."""
 
+from dataclasses import replace
+
 from PySide6.QtCore import QEvent, QPoint, QSize, Qt, Slot
 from PySide6.QtGui import QAction, QDoubleValidator, QImage, QMouseEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
@@ -22,6 +24,8 @@ from PySide6.QtWidgets import (
 from core.rendering.heatmap import colormap_table
 from core.scoring import SCORES
 from viewer import theme
+from viewer.action_spec import ActionSpec, keys_text
+from viewer.action_table import MODE_ACTIONS, OVERLAY_ACTIONS, SPECS
 from viewer.look import COLORMAPS, Mode, Overlay, Scale
 from viewer.panels.panel import FieldGuard, align_labels, described
 from viewer.session import Session
@@ -31,24 +35,8 @@ HEIGHT = 34
 ICON = QSize(18, 18)
 SWATCH = QSize(56, 12)
 LEAST_MODE, LEAST_SCORE, SCORE_LETTERS = 122, 92, 14
-MODES = {
-    Mode.COLOR: ("Colour", "color-mode", "the scene's own colours (Alt+1)"),
-    Mode.HEATMAP: ("Heatmap", "heatmap", "every Gaussian by the chosen score (Alt+2)"),
-    Mode.DEPTH: ("Depth", "depth", "distance from the camera (Alt+3)"),
-    Mode.OPACITY: ("Opacity", "opacity-mode", "every Gaussian by its opacity"),
-    Mode.SIZE: ("Size", "size-mode", "every Gaussian by its largest axis"),
-    Mode.ERROR: ("Error", "error-mode", "difference to the photo of this camera (Alt+6)"),
-}
-OVERLAYS = {
-    Overlay.GRID: ("Grid", "G", "grid"),
-    Overlay.FRUSTUMS: ("Cameras", "C", "frustums"),
-    Overlay.BOX: ("Bounding box", "", "bounding-box"),
-    Overlay.CENTERS: ("Centres", "M", "centers"),
-    Overlay.RINGS: ("Rings", "M", "rings"),
-    Overlay.INFO: ("Information", "I", "info"),
-    Overlay.CUBE: ("View cube", "", "cube"),
-    Overlay.PROBE: ("Pixel probe", "", "probe"),
-}
+MARK_ROWS = ((Overlay.CENTERS, "Centres", "centers"), (Overlay.RINGS, "Rings", "rings"))
+"""Overlays that share one action."""
 MARKS = frozenset({Overlay.CENTERS, Overlay.RINGS})
 """Only one of these is shown at a time."""
 
@@ -73,11 +61,10 @@ class ViewBar(QWidget):
         self.mode_combo = self._combo("What the picture shows")
         self.mode_combo.setMinimumWidth(LEAST_MODE)
         self.mode_combo.setToolTip(
-            "What the picture shows\n"
-            + "\n".join(f"{title}: {tip}" for title, _, tip in MODES.values())
+            "What the picture shows\n" + "\n".join(_mode_tip(SPECS[id]) for id in MODE_ACTIONS)
         )
-        for mode, (title, icon, _) in MODES.items():
-            self.mode_combo.addItem(theme.icon(icon), title, mode)
+        for id, mode in MODE_ACTIONS.items():
+            self.mode_combo.addItem(theme.icon(SPECS[id].icon), SPECS[id].short, mode)
         self.score_combo = self._combo("Score of the heatmap")
         self.score_combo.setMinimumContentsLength(SCORE_LETTERS)
         self.score_combo.setMinimumWidth(LEAST_SCORE)
@@ -351,9 +338,12 @@ class OverlayMenu(QMenu):
         super().__init__("Overlays", parent)
         self._session = session
         self.actions_: dict[Overlay, QAction] = {}
-        for overlay, (title, key, icon) in OVERLAYS.items():
-            action = self._checkable(f"{title}\t{key}" if key else title)
-            action.setIcon(theme.icon(icon))
+        marks = SPECS["view.rings"]
+        named = {one: SPECS[id] for id, one in OVERLAY_ACTIONS.items()}
+        named |= {one: replace(marks, title=title, icon=icon) for one, title, icon in MARK_ROWS}
+        for overlay, spec in sorted(named.items(), key=lambda row: list(Overlay).index(row[0])):
+            action = self._checkable("\t".join((spec.title, *spec.keys[:1])))
+            action.setIcon(theme.icon(spec.icon))
             action.triggered.connect(lambda on, chosen=overlay: self._toggle(chosen, on))
             self.actions_[overlay] = action
         self.addSeparator()
@@ -402,6 +392,11 @@ def _button(text: str, icon: str) -> QToolButton:
     button.setAccessibleName(text)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return button
+
+
+def _mode_tip(spec: ActionSpec) -> str:
+    keys = f" ({keys_text(spec)})" if spec.keys else ""
+    return f"{spec.title}{keys}: {spec.tip}"
 
 
 def _swatch(name: str) -> QPixmap:
