@@ -266,10 +266,12 @@ class HistogramPanel(DataPanel):
         if self._asked is not None:
             return "Computing …"
         scope = self.scope_combo.currentText()
+        if bool(SCOPES[scope](self.session.document).any()):
+            return "No Gaussian has a number here."
         return {
             "Selected": "No Gaussians are selected.",
             "Visible": "No Gaussians are visible.",
-        }.get(scope, "No Gaussian has a number here.")
+        }.get(scope, "There are no Gaussians.")
 
     def _statistics(self, document: Document, bars: Bars) -> list[str]:
         found = bars.distribution
