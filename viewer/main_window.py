@@ -49,7 +49,7 @@ from viewer.session import Session
 from viewer.thumbnails import save_thumbnail
 from viewer.tools.context import ToolContext
 from viewer.tools.kit import make_tools
-from viewer.widgets.messages import MessageLog, Toasts
+from viewer.widgets.messages import Action, MessageLog, Toasts
 from viewer.widgets.palette import CommandPalette
 from viewer.widgets.preferences_dialog import PreferencesDialog
 from viewer.widgets.shortcut_sheet import ShortcutSheet
@@ -196,6 +196,7 @@ class MainWindow(QMainWindow):
         session, viewport, welcome = self.session, self.viewport, self.centre.welcome
         session.notified.connect(self._notify)
         session.crashed.connect(self._tell_crash)
+        session.other_scene_found.connect(self._offer_scene)
         session.document_replaced.connect(self._document_replaced)
         session.runner.changed.connect(self._refresh_welcome)
         session.history_changed.connect(self._refresh_title)
@@ -282,9 +283,21 @@ class MainWindow(QMainWindow):
         self._sync_docks()
 
     @Slot(str, str)
-    def _notify(self, level: str, text: str, details: str = "") -> None:
+    def _notify(
+        self, level: str, text: str, details: str = "", action: Action | None = None
+    ) -> None:
         self.message_log.add(level, text, details)
-        self.toasts.show(level, text, details)
+        self.toasts.show(level, text, details, action)
+
+    @Slot(Path, Path)
+    def _offer_scene(self, scene: Path, folder: Path) -> None:
+        """Tell that attached photos have a scene of their own, and offer to open that."""
+        self._notify(
+            "warning",
+            f"{folder.name} has a scene of its own, {scene.name}. Its cameras fit the scene that "
+            "is open only if both are in the same place.",
+            action=("Open that scene", lambda: self.files.open_folder(folder)),
+        )
 
     @Slot(str, str)
     def _tell_crash(self, text: str, details: str) -> None:

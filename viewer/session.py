@@ -17,7 +17,7 @@ from core.cameras import View
 from core.datasets import Dataset, load_dataset
 from core.editing import Document, Edit
 from core.errors import UserError
-from core.formats import Loaded, load_scene, save_scene
+from core.formats import Loaded, find_scene, load_scene, save_scene
 from core.jobs import Progress, Steps
 from core.pruning import Choice, Cut, Filter, Join, choice, cut_mask
 from core.rendering.device import preferred_device
@@ -54,6 +54,8 @@ class Session(QObject):
     score_changed = Signal()
     target_changed = Signal()
     exported = Signal(Path)
+    other_scene_found = Signal(Path, Path)
+    """A scene that lies with photos which were attached to another one, and their folder."""
     notified = Signal(str, str)
     """Level ("info", "warning", "error") and text for a person."""
     crashed = Signal(str, str)
@@ -281,7 +283,11 @@ class Session(QObject):
 
     def open_dataset(self, path: Path) -> None:
         """Attach a dataset's views to the open scene; runs as a job."""
-        self._start(f"Read {path.name}", _dataset_steps(path), self._take_dataset, computes=False)
+
+        def take(read: tuple[Dataset, Path | None]) -> None:
+            self._take_dataset(*read, path)
+
+        self._start(f"Read {path.name}", _dataset_steps(path), take, computes=False)
 
     def open_any(self, path: Path) -> None:
         """Open what was dropped or named: a scene file, or a folder of posed photos."""
@@ -385,11 +391,15 @@ class Session(QObject):
         if opened.problem is not None:
             self._report(opened.problem)
 
-    def _take_dataset(self, dataset: Dataset) -> None:
-        if self.document is not None:
-            self.dataset = dataset
-            self.document.views = dataset.views
-            self.notified.emit("info", f"{len(dataset.views)} views attached ({dataset.kind}).")
+    def _take_dataset(self, dataset: Dataset, scene: Path | None, folder: Path) -> None:
+        if self.document is None:
+            return
+        self.dataset = dataset
+        self.document.views = dataset.views
+        self.notified.emit("info", f"{len(dataset.views)} views attached ({dataset.kind}).")
+        path = self.document.path
+        if scene is not None and (path is None or not _is_inside(path, folder)):
+            self.other_scene_found.emit(scene, folder)
 
     def _on_scene_changed(self) -> None:
         self._memory.clear()
@@ -446,9 +456,15 @@ def _open_steps(path: Path, data: Path | None) -> Steps[Opened]:
     return Opened(path, loaded, dataset, scores, problem)
 
 
-def _dataset_steps(path: Path) -> Steps[Dataset]:
-    yield Progress(0, 1, f"reading {path.name}")
-    return load_dataset(path)
+def _dataset_steps(path: Path) -> Steps[tuple[Dataset, Path | None]]:
+    """The dataset, and the scene that lies in its folder, if there is one."""
+    yield Progress(0, 2, f"reading {path.name}")
+    dataset = load_dataset(path)
+    yield Progress(1, 2, "")
+    try:
+        return dataset, find_scene(path) if path.is_dir() else None
+    except UserError:
+        return dataset, None
 
 
 def _export_steps(scene: GaussianScene, alive: Tensor, path: Path) -> Steps[int]:
@@ -469,6 +485,10 @@ def _score_steps(
     for worth in scores.values():
         _sort(worth)
     return scores
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _sort(worth: Worth) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from core.rendering import warm_up
@@ -108,3 +110,31 @@ def test_missing_photos_are_told_once_and_all_goes_on(qtbot, window, tmp_path) -
     window.session.set_look(photo_opacity=0.6)
     qtbot.waitUntil(lambda: window.viewport.settled, timeout=20_000)
     assert sum(level == "error" for level, _ in window.notes) == 1, window.notes
+
+
+def test_photos_of_another_scene_are_told_and_lead_to_it(qtbot, window, tmp_path) -> None:
+    (tmp_path / "here").mkdir()
+    window.session.open(write_scene(tmp_path / "here"))
+    qtbot.waitUntil(lambda: window.session.document is not None and not window.session.runner.busy)
+    data = write_dataset(tmp_path / "capture")
+    scene = write_scene(data)
+    window.files.open(data)
+    qtbot.waitUntil(lambda: len(window.session.document.views) == 1)
+    qtbot.waitUntil(lambda: len(window.toasts.shown) >= 2)
+    toast = window.toasts.shown[-1]
+    assert toast.level == "warning"
+    assert "capture has a scene of its own, ball.ply" in toast.text
+    QTest.mouseClick(toast.action_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.session.document.path == scene)
+    assert len(window.session.document.views) == 1
+
+
+def test_photos_beside_the_open_scene_say_nothing(qtbot, window, tmp_path) -> None:
+    data = write_dataset(tmp_path / "capture")
+    window.session.open(write_scene(data))
+    qtbot.waitUntil(lambda: window.session.document is not None and not window.session.runner.busy)
+    window.files.open(data)
+    qtbot.waitUntil(lambda: len(window.session.document.views) == 1)
+    qtbot.wait(50)
+    assert not [text for level, text in window.notes if level != "info"]
+    assert not [toast for toast in window.toasts.shown if toast.level != "info"]
