@@ -56,6 +56,17 @@ def drain(steps: Steps[R], on_progress: Callable[[Progress], None] | None = None
             on_progress(progress)
 
 
+def retold(steps: Steps[R], change: Callable[[Progress], Progress]) -> Steps[R]:
+    """The same job as a part of another, its reports changed for that."""
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as stop:
+            result: R = stop.value
+            return result
+        yield change(progress)
+
+
 class Lane:
     """A lock with two classes of users: a waiting preview always goes before the next job step.
 

@@ -40,6 +40,7 @@ def handlers(window: "MainWindow") -> Handlers:
         "prune.apply": session.apply_prune,
         "prune.reset": session.reset_cut,
         "job.score": window.sensitivity_panel.run,
+        "job.measure": partial(_measure, window),
         "job.run": lambda: window.active_panel().run(),
         "job.pause": session.runner.toggle_pause,
         "job.cancel": session.runner.cancel,
@@ -129,6 +130,14 @@ def needs(window: "MainWindow") -> dict[str, Need]:
         ),
         "tool.none": Need(lambda _: toolbox.active is not None, "No tool is in use."),
     }
+
+
+def _measure(window: "MainWindow") -> None:
+    """Measure the scene, and show the figures as they come."""
+    dock = window.docks["metrics"]
+    dock.show()
+    dock.raise_()
+    window.metrics_panel.run()
 
 
 def _file_handlers(window: "MainWindow") -> Handlers:

@@ -94,6 +94,16 @@ class FileCommands(QObject):
         dialog.rejected.connect(self._forget)
         dialog.open()
 
+    def ask_csv(self, save: Callable[[Path], object]) -> None:
+        """Let a person choose where ``save`` writes the table of figures."""
+        path = None if self._session.document is None else self._session.document.path
+        dialog = self._dialog("Save Table", ["Table (*.csv)"])
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("csv")
+        dialog.selectFile(f"{path.stem if path else 'scene'}_metrics.csv")
+        dialog.fileSelected.connect(lambda name: save(Path(name)))
+        dialog.open()
+
     def ask_screenshot(self) -> None:
         """Let a person choose the size of a picture of the viewport, and where to save it."""
         camera = self._viewport.camera()

@@ -23,12 +23,15 @@ WORKSPACES = {
     "inspect": Workspace(
         frozenset(
             {"scene", "cameras", "sensitivity", "prune"}
-            | {"histogram", "scatter", "jobs", "history", "messages"}
+            | {"histogram", "scatter", "metrics", "jobs", "history", "messages"}
         ),
         ("sensitivity", "histogram"),
     ),
     "prune": Workspace(
-        frozenset({"scene", "cameras", "sensitivity", "prune", "histogram", "jobs", "history"}),
+        frozenset(
+            {"scene", "cameras", "sensitivity", "prune"}
+            | {"histogram", "metrics", "jobs", "history"}
+        ),
         ("prune", "histogram"),
     ),
     "clean": Workspace(

@@ -1,5 +1,6 @@
 """The main window: the viewport in the middle, panels around it."""
 
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, QUrl, Slot
@@ -39,6 +40,7 @@ from viewer.panels.cameras import CamerasPanel
 from viewer.panels.histogram import HistogramPanel
 from viewer.panels.history import HistoryPanel
 from viewer.panels.jobs import JobsPanel
+from viewer.panels.metrics import MetricsPanel
 from viewer.panels.panel import Panel
 from viewer.panels.prune import PrunePanel
 from viewer.panels.scatter import ScatterPanel
@@ -128,6 +130,7 @@ class MainWindow(QMainWindow):
         self.prune_panel = PrunePanel(session)
         self.histogram_panel = HistogramPanel(session)
         self.scatter_panel = ScatterPanel(session)
+        self.metrics_panel = MetricsPanel(session)
         self.jobs_panel = JobsPanel(session)
         self.history_panel = HistoryPanel(session)
         self.message_log = MessageLog()
@@ -140,13 +143,14 @@ class MainWindow(QMainWindow):
                 (RIGHT, "prune", "Prune", self.prune_panel),
                 (BOTTOM, "histogram", "Data", self.histogram_panel),
                 (BOTTOM, "scatter", "Scatter", self.scatter_panel),
+                (BOTTOM, "metrics", "Metrics", self.metrics_panel),
                 (BOTTOM, "jobs", "Jobs", self.jobs_panel),
                 (BOTTOM, "history", "History", self.history_panel),
                 (BOTTOM, "messages", "Messages", self.message_log),
             )
         }
         self.tabifyDockWidget(self.docks["sensitivity"], self.docks["prune"])
-        for name in ("scatter", "jobs", "history", "messages"):
+        for name in ("scatter", "metrics", "jobs", "history", "messages"):
             self.tabifyDockWidget(self.docks["histogram"], self.docks[name])
 
     def set_workspace(self, name: str) -> None:
@@ -213,6 +217,12 @@ class MainWindow(QMainWindow):
         viewport.view_shown.connect(cameras.mark_view)
         cameras.attach_asked.connect(self.files.ask_dataset)
         self.sensitivity_panel.attach_asked.connect(self.files.ask_dataset)
+        metrics = self.metrics_panel
+        metrics.view_chosen.connect(viewport.show_view)
+        metrics.camera_chosen.connect(viewport.go_to)
+        viewport.view_shown.connect(metrics.mark_view)
+        metrics.attach_asked.connect(self.files.ask_dataset)
+        metrics.csv_asked.connect(partial(self.files.ask_csv, metrics.measuring.save))
         cameras.next_asked.connect(viewport.next_view)
         cameras.previous_asked.connect(viewport.previous_view)
         cameras.nearest_asked.connect(viewport.nearest_view)

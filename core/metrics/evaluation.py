@@ -7,12 +7,11 @@ picture and then averaged, and the size is that of a plain PLY.
 import math
 import statistics
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
-from core.jobs import Progress, Steps
+from core.jobs import Progress, Steps, retold
 from core.metrics.blur import HALF
 from core.metrics.lpips import Lpips
 from core.metrics.references import References, SceneReferences, draw
@@ -23,8 +22,6 @@ from core.scene import GaussianScene
 EQUAL_DB = 100.0
 """What a picture without any difference counts in a mean of PSNRs that are not all infinite."""
 _BAND_PIXELS = 2**20
-
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,26 +180,17 @@ def compare(
         first = _sized(before, None)
         if frames:
             timed = frame_time(before, references.cameras, references.background)
-            first = replace(first, frame_ms=(yield from _told("before", timed)))
+            first = replace(first, frame_ms=(yield from retold(timed, _of_before)))
     else:
         steps = evaluate(before, references, lpips=lpips, frames=frames)
-        first = yield from _told("before", steps)
+        first = yield from retold(steps, _of_before)
+
+    def of_after(progress: Progress) -> Progress:
+        partial = progress.partial and Comparison(first, progress.partial)
+        return replace(progress, message=f"after: {progress.message}", partial=partial)
+
     steps = evaluate(after, references, lpips=lpips, frames=frames)
-    return Comparison(first, (yield from _told("after", steps, first)))
-
-
-def _told(which: str, steps: Steps[R], before: Evaluation | None = None) -> Steps[R]:
-    """Steps that say what they measure; partial results only where there is a ``before``."""
-    while True:
-        try:
-            progress = next(steps)
-        except StopIteration as stop:
-            result: R = stop.value
-            return result
-        partial = None
-        if before is not None and progress.partial is not None:
-            partial = Comparison(before, progress.partial)
-        yield replace(progress, message=f"{which}: {progress.message}", partial=partial)
+    return Comparison(first, (yield from retold(steps, of_after)))
 
 
 def likeness(a: Tensor, b: Tensor) -> tuple[float, float]:
@@ -222,6 +210,10 @@ def likeness(a: Tensor, b: Tensor) -> tuple[float, float]:
         error += int((a[first:last].int() - b[first:last].int()).square().sum())
     mean = error / (255**2 * a.numel())
     return -10 * math.log10(mean) if error else math.inf, similar / a.numel()
+
+
+def _of_before(progress: Progress) -> Progress:
+    return replace(progress, message=f"before: {progress.message}", partial=None)
 
 
 def _sized(scene: GaussianScene, net: str | None) -> Evaluation:

@@ -116,19 +116,20 @@ def find_references(
     """
     photos = [view for view in views if view.photo is not None and count is None]
     if photos:
-        return PhotoReferences(_held_out(photos), background)
+        return PhotoReferences(held_out(photos), background)
     if other is None:
         raise UserError(
             "There are no photos to measure against.",
             "Give a folder of posed photos, or another scene to compare with.",
         )
     if views and count is None:
-        return SceneReferences(other, [view.camera for view in _held_out(views)], background)
+        return SceneReferences(other, [view.camera for view in held_out(views)], background)
     cameras = yield from rig_steps(other, count or DEFAULT_RIG_COUNT, phase=_RIG_PHASE)
     return SceneReferences(other, cameras, background)
 
 
-def _held_out(views: Sequence[View]) -> Sequence[View]:
+def held_out(views: Sequence[View]) -> Sequence[View]:
+    """The views that nothing was fitted to; all of them where none is held out."""
     return [view for view in views if view.split == Split.TEST] or views
 
 

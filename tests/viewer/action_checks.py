@@ -252,6 +252,15 @@ def scores(stage: Stage, act: Act) -> None:
     assert stage.session.runner.job.name == "Sensitivity"
 
 
+def measures(stage: Stage, act: Act) -> None:
+    panel = stage.window.metrics_panel
+    stage.wait(panel.run_button.isEnabled)
+    act()
+    stage.wait(lambda: panel.model.rowCount() and not stage.session.runner.busy)
+    assert panel.isVisible()
+    assert panel.model.rowCount() == sum(view.photo is not None for view in stage.views)
+
+
 def pauses(stage: Stage, act: Act) -> None:
     stage.start_job()
     runner = stage.session.runner

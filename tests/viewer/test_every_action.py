@@ -40,7 +40,7 @@ __all__ = [
 
 PANELS = (
     *("scene", "cameras", "sensitivity", "prune"),
-    *("histogram", "scatter", "jobs", "history", "messages"),
+    *("histogram", "scatter", "metrics", "jobs", "history", "messages"),
 )
 
 Check = Callable[[Stage, Callable[[], None]], None]
@@ -95,6 +95,7 @@ CHECKS: dict[str, Check] = {
     "compare.keep_a": view.keeps_a,
     "job.run": work.runs_the_panel,
     "job.score": work.scores,
+    "job.measure": work.measures,
     "job.pause": work.pauses,
     "job.cancel": work.cancels,
     **{f"workspace.{name}": partial(work.arranges, name) for name in WORKSPACES},

@@ -290,7 +290,7 @@ def test_tab_does_not_leave_the_viewport(stage: Stage) -> None:
     "name",
     [
         *("scene", "cameras", "sensitivity", "prune"),
-        *("histogram", "scatter", "jobs", "history", "messages"),
+        *("histogram", "scatter", "metrics", "jobs", "history", "messages"),
     ],
 )
 def test_every_pane_in_front_is_reached_by_f6(stage: Stage, name: str, back: bool) -> None:
