@@ -13,11 +13,11 @@ from core import __version__
 from core.cli.evaluation import evaluate, lpips_weights
 from core.cli.scenes import convert, info, render
 from core.cli.scores import prune, score
-from core.cli.training import refine, rounds
+from core.cli.training import refine, rounds, train
 from core.errors import UserError
 from core.terminal import fail
 
-COMMANDS = (info, render, score, prune, refine, rounds, evaluate, convert, lpips_weights)
+COMMANDS = (info, render, score, prune, train, refine, rounds, evaluate, convert, lpips_weights)
 
 app = typer.Typer(
     name="splatscope",

@@ -1,7 +1,8 @@
-"""Fitting scenes to pictures: refine, rounds."""
+"""Fitting scenes to pictures: train, refine, rounds."""
 
 import json
 import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,8 +35,11 @@ if TYPE_CHECKING:
     from core.training import Targets
 
 DEFAULT_STEPS = 1000
+TRAIN_STEPS = 3000
+MAX_COUNT = 500_000
 SCHEDULE_NAMES = "removal-error, pup, sparsify, light, free, refine"
 FIGURES = {"mb": 2, "psnr": 2, "ssim": 4, "lpips": 4, "frame_ms": 2, "seconds": 1}
+QUALITY = ("psnr", "ssim", "lpips", "frame_ms")
 COLUMNS = ("count", *FIGURES)
 
 Seed = Annotated[int, typer.Option("--seed", min=0, help="What chance depends on.")]
@@ -61,6 +65,88 @@ class _Bench:
     scene: "GaussianScene"
     targets: "Targets"
     references: "References"
+
+
+def train(
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="Posed photos: a folder or file of COLMAP, transforms.json or cameras.json.",
+        ),
+    ],
+    output: Output,
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, help="Steps, one photo each.")
+    ] = TRAIN_STEPS,
+    max_count: Annotated[
+        int, typer.Option("--max-count", min=1, help="At most this many Gaussians.")
+    ] = MAX_COUNT,
+    sh_degree: Annotated[
+        int, typer.Option("--sh-degree", min=0, max=3, help="Degree of the colours.")
+    ] = 3,
+    scale: Annotated[
+        float, typer.Option("--scale", help="Size of the pictures by that of the photos, up to 1.")
+    ] = 1.0,
+    background: Background = "black",
+    seed: Seed = 0,
+    checkpoint: CheckpointFile = None,
+    lpips: LpipsFile = None,
+    as_json: Json = False,
+) -> None:
+    """Make a scene from posed photos, and measure it on those held out."""
+    from core.datasets import load_dataset
+    from core.datasets.dataset import PointCloud
+    from core.formats import save_scene
+    from core.metrics import PhotoReferences
+    from core.metrics import evaluate as evaluate_steps
+    from core.metrics.references import held_out
+    from core.rendering.device import preferred_device
+    from core.training import TrainSettings
+    from core.training import train as train_steps
+
+    settings = TrainSettings(
+        steps=steps,
+        seed=seed,
+        sh_degree=sh_degree,
+        max_count=max_count,
+        background=parse_background(background),
+        scale=scale,
+    )
+    _check_files(output, checkpoint)
+    weights, _ = find_lpips(lpips)
+    dataset = load_dataset(data)
+    points = dataset.points
+    cloud = None if points is None else PointCloud(points, dataset.point_colors)
+    photos = [view for view in dataset.train if view.photo is not None]
+    started = time.perf_counter()
+    scene = run_steps(
+        train_steps(photos, cloud, settings, device=preferred_device(), checkpoint=checkpoint)
+    )
+    seconds = time.perf_counter() - started
+    save_scene(scene.to("cpu"), output)
+    if checkpoint is not None:
+        checkpoint.unlink(missing_ok=True)
+    references = PhotoReferences(
+        held_out([view for view in dataset.views if view.photo is not None]), settings.background
+    )
+    measured = run_steps(evaluate_steps(scene, references, lpips=weights))
+    kind = "held-out" if references.held_out else "training"
+    noun = "photo" if len(measured.views) == 1 else "photos"
+    report(
+        {
+            "output": str(output),
+            "count": len(scene),
+            "bytes": output.stat().st_size,
+            "steps": steps,
+            "photos": len(photos),
+            "seconds": round(seconds, 1),
+            "measured_on": f"{len(measured.views)} {kind} {noun}",
+            **{name: _figure(name, getattr(measured, name)) for name in QUALITY},
+            "lpips_net": measured.lpips_net,
+        },
+        as_json,
+    )
 
 
 def refine(
@@ -289,11 +375,12 @@ def _finish(
 def _plain(stage: "Stage") -> dict[str, Any]:
     """The figures of a stage as JSON knows them, rounded."""
     values = stage.as_dict()
-    for name, digits in FIGURES.items():
-        value = values[name]
-        known = value is not None and math.isfinite(value)
-        values[name] = round(value, digits) if known else None
-    return values
+    return values | {name: _figure(name, values[name]) for name in FIGURES}
+
+
+def _figure(name: str, value: float | None) -> float | None:
+    """Rounded for a report; None where JSON knows no such number."""
+    return None if value is None or not math.isfinite(value) else round(value, FIGURES[name])
 
 
 def _title(stage: "Stage") -> str:

@@ -1,4 +1,4 @@
-"""The commands that fit scenes to pictures: refine and rounds."""
+"""The commands that fit scenes to pictures: train, refine and rounds."""
 
 import json
 from pathlib import Path
@@ -45,6 +45,21 @@ def run_json(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict
     code, out, err = run(capsys, *arguments, "--json")
     assert code == 0, err
     return json.loads(out, parse_constant=pytest.fail)
+
+
+def test_train_makes_a_scene_and_measures_it(
+    capsys: pytest.CaptureFixture[str], capture: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.ply"
+    options = ("--steps", "40", "--max-count", "500", "--sh-degree", "1", "--background", "white")
+    values = run_json(capsys, "train", capture, "-o", out, *options)
+    scene = load_scene(out).scene
+    assert 0 < len(scene) == values["count"] <= 500
+    assert scene.sh_degree == 1
+    assert values["photos"] == 2
+    assert values["measured_on"] == "1 held-out photo"
+    assert values["psnr"] > 5
+    assert values["bytes"] == out.stat().st_size
 
 
 def test_rounds_against_photos(
@@ -175,6 +190,7 @@ def test_a_checkpoint_is_gone_once_the_result_is_there(
         (("rounds", "--cut", "0.5", "--max-loss", "1", "--views", "2"), "against itself"),
         (("rounds", "--cut", "0.5", "--report", "nowhere/report.json"), "no folder"),
         (("refine",), "no photos"),
+        (("train",), "no description of cameras"),
         (("refine", "--steps", "0"), "steps"),
     ],
 )
