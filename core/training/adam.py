@@ -45,15 +45,16 @@ class FusedAdam(torch.optim.Adam):
             state["exp_avg_sq"] = torch.zeros_like(tensor)
         state["step"] += 1
         count = len(tensor)
-        columns = tensor.numel() // max(1, count)
+        rates = np.full(tensor[:1].numel(), self.rate)
+        rates[: self._base] = self.base_rate
         arrays = [
             array.detach().view(-1).numpy()
             for array in (tensor, tensor.grad.contiguous(), state["exp_avg"], state["exp_avg_sq"])
         ]
         done = float(state["step"])
-        rates = tuple(F(rate / (1 - BETAS[0] ** done)) for rate in (self.base_rate, self.rate))
+        corrected = (rates / (1 - BETAS[0] ** done)).astype(np.float32)
         scale = F(1 / np.sqrt(1 - BETAS[1] ** done))
-        workers().ranges(count, _adam, *arrays, columns, self._base, *rates, scale)
+        workers().ranges(count, _adam, *arrays, corrected, self._base == 0, scale)
 
     def _step_by_torch(self, tensor: Tensor) -> None:
         """Adam's step is proportional to its rate: that of the base is stretched afterwards."""
@@ -66,23 +67,15 @@ class FusedAdam(torch.optim.Adam):
 
 @inline
 def _advance(
-    values: F32,
-    gradient: F32,
-    mean: F32,
-    square: F32,
-    first: int,
-    last: int,
-    rate: Real,
-    scale: Real,
+    values: F32, gradient: F32, mean: F32, square: F32, i: Real, rate: Real, scale: Real
 ) -> None:
-    """Kingma and Ba 2015, algorithm 1, for the values ``first`` to ``last``."""
-    for i in range(U(first), U(last)):
-        g = gradient[i]
-        m = mean[i] + F(1 - BETAS[0]) * (g - mean[i])
-        v = F(BETAS[1]) * square[i] + F(1 - BETAS[1]) * (g * g)
-        mean[i] = m
-        square[i] = v
-        values[i] -= rate * m / (np.sqrt(v) * scale + F(EPS))
+    """Kingma and Ba 2015, algorithm 1, for one value."""
+    g = gradient[i]
+    m = mean[i] + F(1 - BETAS[0]) * (g - mean[i])
+    v = F(BETAS[1]) * square[i] + F(1 - BETAS[1]) * (g * g)
+    mean[i] = m
+    square[i] = v
+    values[i] -= rate * m / (np.sqrt(v) * scale + F(EPS))
 
 
 @kernel
@@ -93,20 +86,21 @@ def _adam(
     gradient: F32,
     mean: F32,
     square: F32,
-    columns: int,
-    base: int,
-    base_rate: Real,
-    rate: Real,
+    rates: F32,
+    same: bool,
     scale: Real,
 ) -> None:
-    """One step for the rows ``first`` to ``last`` of flat arrays; ``base`` columns by their rate.
+    """One step for the rows ``first`` to ``last`` of flat arrays with ``len(rates)`` columns.
 
-    ``base_rate`` and ``rate`` are over ``1 - beta1^t``, ``scale`` is ``1 / sqrt(1 - beta2^t)``.
+    ``rates`` are over ``1 - beta1^t``, all the ``same`` or not; ``scale`` is
+    ``1 / sqrt(1 - beta2^t)``.
     """
-    if base == 0:
-        _advance(values, gradient, mean, square, first * columns, last * columns, rate, scale)
+    columns = len(rates)
+    if same:
+        for i in range(U(first * columns), U(last * columns)):
+            _advance(values, gradient, mean, square, i, rates[0], scale)
         return
     for row in range(first, last):
-        start = row * columns
-        _advance(values, gradient, mean, square, start, start + base, base_rate, scale)
-        _advance(values, gradient, mean, square, start + base, start + columns, rate, scale)
+        for column in range(columns):
+            at = U(row * columns + column)
+            _advance(values, gradient, mean, square, at, rates[column], scale)
