@@ -46,8 +46,10 @@ from viewer.widgets.job_status import job_text
 from viewer.widgets.numbers import MISSING, count_text, megabytes_text, milliseconds_text
 
 REFRESH_MS = 50
-WIDE_PX = 900
-"""From this width the figures of the whole stand in one line."""
+ACROSS = (6, 3, 2)
+"""How many figures of the whole may stand in a line."""
+SPACING_PX = 16
+MARGIN_PX = 10
 NARROW_PX = {"before": 760, "change": 460}
 """Below these widths of the table these columns are left out."""
 BACKGROUNDS = {"On black": (0.0, 0.0, 0.0), "On white": (1.0, 1.0, 1.0)}
@@ -189,7 +191,7 @@ class MetricsPanel(QWidget):
         self.figure_row.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.figure_grid = QGridLayout(self.figure_row)
         self.figure_grid.setContentsMargins(0, 0, 0, 0)
-        self.figure_grid.setHorizontalSpacing(16)
+        self.figure_grid.setHorizontalSpacing(SPACING_PX)
         self.figure_grid.setVerticalSpacing(2)
         blank = QWidget()
         blank.setObjectName("bare")
@@ -208,7 +210,7 @@ class MetricsPanel(QWidget):
         for widget in (self.background_box, self.csv_button, self.cancel_button, self.run_button):
             foot.addWidget(widget)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(10, 6, 10, 6)
+        layout.setContentsMargins(MARGIN_PX, 6, MARGIN_PX, 6)
         layout.setSpacing(5)
         layout.addWidget(self.figure_row)
         layout.addWidget(self.pages, 1)
@@ -216,7 +218,12 @@ class MetricsPanel(QWidget):
         self._place_figures()
 
     def _place_figures(self) -> None:
-        across = len(self.figures) if self.width() >= WIDE_PX else len(self.figures) // 2
+        """Put the figures of the whole into as few lines as they fit in."""
+        widths = [figure.sizeHint().width() for figure in self.figures.values()]
+        for across in ACROSS:
+            columns = [max(widths[column::across]) for column in range(across)]
+            if sum(columns) + SPACING_PX * (across - 1) <= self._room:
+                break
         if across == self._across:
             return
         self._across = across
@@ -232,6 +239,11 @@ class MetricsPanel(QWidget):
         super().resizeEvent(event)
         self._place_figures()
         self._show_columns()
+
+    @property
+    def _room(self) -> int:
+        """Width between the margins."""
+        return self.width() - 2 * MARGIN_PX
 
     # What a person does
 
@@ -285,6 +297,7 @@ class MetricsPanel(QWidget):
         self.model.show(measured)
         self._show_columns()
         self._show_whole(measured)
+        self._place_figures()
         self._show_empty()
         self.pages.setCurrentIndex(1 if self.model.rowCount() else 0)
         running, busy = self.measuring.running, self.session.runner.busy
@@ -334,7 +347,7 @@ class MetricsPanel(QWidget):
             if column.kind != "now":
                 known = before is not None and bool(before.views)
                 known = known and getattr(before, column.figure) is not None
-                wide = self.table.width() >= NARROW_PX[column.kind]
+                wide = self._room >= NARROW_PX[column.kind]
                 self.table.setColumnHidden(number, not (known and wide))
 
     def _show_whole(self, measured: Measured | None) -> None:
