@@ -256,9 +256,9 @@ def measures(stage: Stage, act: Act) -> None:
     panel = stage.window.metrics_panel
     stage.wait(panel.run_button.isEnabled)
     act()
-    stage.wait(lambda: panel.model.rowCount() and not stage.session.runner.busy)
+    stage.wait(lambda: not stage.session.runner.busy)
+    stage.wait(lambda: panel.model.rowCount() == len(stage.views))
     assert panel.isVisible()
-    assert panel.model.rowCount() == sum(view.photo is not None for view in stage.views)
 
 
 def pauses(stage: Stage, act: Act) -> None:
