@@ -18,6 +18,9 @@ from psygnal import Signal
 
 log = logging.getLogger(__name__)
 
+LONGEST_WAIT_S = 0.4
+"""A step waits at most so long for previews that were announced and do not wait already."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -71,13 +74,15 @@ class Lane:
     """A lock with two classes of users: a waiting preview always goes before the next job step.
 
     Rendering uses all cores (or the one GPU), so a preview and a job never compute at once; a job
-    holds the lane for one step at a time.
+    holds the lane for one step at a time. While previews come one after another, such as while a
+    camera moves, :meth:`reserve` keeps a step from going between each two of them.
     """
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._busy = False
         self._previews_waiting = 0
+        self._reserved_until = 0.0
 
     @contextmanager
     def preview(self) -> Iterator[None]:
@@ -89,11 +94,23 @@ class Lane:
             self._busy = True
         yield from self._release()
 
+    def reserve(self, seconds: float) -> None:
+        """Keep the lane for previews that are about to come; a step waits :data:`LONGEST_WAIT_S`
+        at most."""
+        self._reserved_until = time.monotonic() + seconds
+
     @contextmanager
     def step(self) -> Iterator[None]:
         """Hold the lane for one step of a job."""
+        asked = time.monotonic()
         with self._condition:
-            self._condition.wait_for(lambda: not self._busy and not self._previews_waiting)
+            while True:
+                self._condition.wait_for(lambda: not self._busy and not self._previews_waiting)
+                until = min(self._reserved_until, asked + LONGEST_WAIT_S)
+                left = until - time.monotonic()
+                if left <= 0:
+                    break
+                self._condition.wait(left)
             self._busy = True
         yield from self._release()
 

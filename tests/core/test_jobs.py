@@ -164,6 +164,38 @@ def test_a_waiting_preview_goes_before_the_next_step() -> None:
     assert order == ["step 0", "preview", "step 1", "step 2"]
 
 
+def test_a_reserved_lane_is_left_to_previews_that_follow_each_other(monkeypatch) -> None:
+    monkeypatch.setattr("core.jobs.LONGEST_WAIT_S", 60.0)
+    lane, order = Lane(), []
+
+    def step() -> None:
+        with lane.step():
+            order.append("step")
+
+    lane.reserve(60)
+    worker = threading.Thread(target=step)
+    worker.start()
+    for _ in range(3):
+        with lane.preview():
+            order.append("preview")
+        time.sleep(0.01)
+    lane.reserve(0)
+    with lane.preview():
+        order.append("preview")
+    worker.join(5)
+    assert order == ["preview"] * 4 + ["step"]
+
+
+def test_a_step_waits_only_so_long_for_announced_previews(monkeypatch) -> None:
+    monkeypatch.setattr("core.jobs.LONGEST_WAIT_S", 0.02)
+    lane = Lane()
+    lane.reserve(3600)
+    job = Job("count", count_to(3), lane)
+    job.start()
+    assert job.wait(5)
+    assert job.result == 3
+
+
 def test_slot_keeps_only_the_latest_value() -> None:
     slot: Slot[int] = Slot()
     for i in range(100):

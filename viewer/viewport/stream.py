@@ -18,6 +18,8 @@ from viewer.viewport.pictures import request_of, same_picture
 log = logging.getLogger(__name__)
 
 SETTLE_MS = 120
+RESERVED_S = 0.12
+"""After a move of the camera a job waits so long for the next one."""
 LIVE_REST = 4.0
 """After a picture of a scene in the making the job has so many times as long for itself."""
 
@@ -113,6 +115,7 @@ class FrameStream(QObject):
 
     def move(self) -> None:
         """The camera moved."""
+        self._session.runner.lane.reserve(RESERVED_S)
         self.canvas.set_camera(self._camera())
         self.refresh()
 
