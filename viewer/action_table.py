@@ -243,6 +243,8 @@ _WINDOW = (
         keys=("Ctrl+1",), checkable=True),
     ActionSpec("panel.prune", "Prune", "Window", icon="prune", section=1, keys=("Ctrl+2",),
         checkable=True),
+    ActionSpec("panel.refine", "Refine", "Window", icon="refine", section=1, keys=("Ctrl+6",),
+        tip="Cut in rounds and refine what is left.", checkable=True),
     ActionSpec("panel.histogram", "Data", "Window", icon="data", section=1, keys=("Ctrl+D",),
         tip="Histogram of any property or score.",
         checkable=True),

@@ -22,14 +22,14 @@ class Workspace:
 WORKSPACES = {
     "inspect": Workspace(
         frozenset(
-            {"scene", "cameras", "sensitivity", "prune"}
+            {"scene", "cameras", "sensitivity", "prune", "refine"}
             | {"histogram", "scatter", "metrics", "jobs", "history", "messages"}
         ),
         ("sensitivity", "histogram"),
     ),
     "prune": Workspace(
         frozenset(
-            {"scene", "cameras", "sensitivity", "prune"}
+            {"scene", "cameras", "sensitivity", "prune", "refine"}
             | {"histogram", "metrics", "jobs", "history"}
         ),
         ("prune", "histogram"),

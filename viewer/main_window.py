@@ -43,6 +43,7 @@ from viewer.panels.jobs import JobsPanel
 from viewer.panels.metrics import MetricsPanel
 from viewer.panels.panel import Panel
 from viewer.panels.prune import PrunePanel
+from viewer.panels.refine import RefinePanel
 from viewer.panels.scatter import ScatterPanel
 from viewer.panels.scene import ScenePanel
 from viewer.panels.sensitivity import SensitivityPanel
@@ -128,6 +129,7 @@ class MainWindow(QMainWindow):
         self.cameras_panel = CamerasPanel(session, self.viewport.camera)
         self.sensitivity_panel = SensitivityPanel(session)
         self.prune_panel = PrunePanel(session)
+        self.refine_panel = RefinePanel(session)
         self.histogram_panel = HistogramPanel(session)
         self.scatter_panel = ScatterPanel(session)
         self.metrics_panel = MetricsPanel(session)
@@ -141,6 +143,7 @@ class MainWindow(QMainWindow):
                 (LEFT, "cameras", "Cameras", self.cameras_panel),
                 (RIGHT, "sensitivity", "Sensitivity", self.sensitivity_panel),
                 (RIGHT, "prune", "Prune", self.prune_panel),
+                (RIGHT, "refine", "Refine", self.refine_panel),
                 (BOTTOM, "histogram", "Data", self.histogram_panel),
                 (BOTTOM, "scatter", "Scatter", self.scatter_panel),
                 (BOTTOM, "metrics", "Metrics", self.metrics_panel),
@@ -150,6 +153,7 @@ class MainWindow(QMainWindow):
             )
         }
         self.tabifyDockWidget(self.docks["sensitivity"], self.docks["prune"])
+        self.tabifyDockWidget(self.docks["prune"], self.docks["refine"])
         for name in ("scatter", "metrics", "jobs", "history", "messages"):
             self.tabifyDockWidget(self.docks["histogram"], self.docks[name])
 
@@ -215,13 +219,13 @@ class MainWindow(QMainWindow):
         cameras = self.cameras_panel
         cameras.view_chosen.connect(viewport.show_view)
         viewport.view_shown.connect(cameras.mark_view)
-        cameras.attach_asked.connect(self.files.ask_dataset)
-        self.sensitivity_panel.attach_asked.connect(self.files.ask_dataset)
         metrics = self.metrics_panel
+        for panel in (cameras, metrics, self.sensitivity_panel, self.refine_panel):
+            panel.attach_asked.connect(self.files.ask_dataset)
+        session.refining.offered.connect(self._offer)
         metrics.view_chosen.connect(viewport.show_view)
         metrics.camera_chosen.connect(viewport.go_to)
         viewport.view_shown.connect(metrics.mark_view)
-        metrics.attach_asked.connect(self.files.ask_dataset)
         metrics.csv_asked.connect(partial(self.files.ask_csv, metrics.measuring.save))
         cameras.next_asked.connect(viewport.next_view)
         cameras.previous_asked.connect(viewport.previous_view)
@@ -277,7 +281,7 @@ class MainWindow(QMainWindow):
 
     def active_panel(self) -> Panel:
         """The panel of the right side that has the focus, or else is in front."""
-        panels = (self.sensitivity_panel, self.prune_panel)
+        panels = (self.sensitivity_panel, self.prune_panel, self.refine_panel)
         focus = QApplication.focusWidget()
         for panel in panels:
             if focus is not None and panel.isAncestorOf(focus):
@@ -308,6 +312,11 @@ class MainWindow(QMainWindow):
             "is open only if both are in the same place.",
             action=("Open that scene", lambda: self.files.open_folder(folder)),
         )
+
+    @Slot(str)
+    def _offer(self, text: str) -> None:
+        """Tell of a run that was stopped, and let a person keep what it had."""
+        self._notify("info", text, action=("Keep what it has", self.session.refining.keep))
 
     @Slot(str, str)
     def _tell_crash(self, text: str, details: str) -> None:

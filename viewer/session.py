@@ -6,24 +6,21 @@ Panels and viewport know the session and nothing of each other.
 import logging
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 from torch import Tensor
 
-from core.cameras import View
-from core.datasets import Dataset, load_dataset
+from core.datasets import Dataset
 from core.editing import Document, Edit
 from core.errors import UserError
-from core.formats import Loaded, find_scene, load_scene, save_scene
-from core.jobs import Progress, Steps
+from core.formats import Loaded
+from core.jobs import Steps
 from core.pruning import Choice, Cut, Filter, Join, choice, cut_mask
-from core.rendering.device import preferred_device
 from core.scene import GaussianScene
-from core.scoring import DEFAULT_SCORE, SCORES, Worth, score
-from core.scoring.cameras import scoring_cameras
+from core.scoring import DEFAULT_SCORE, SCORES, Worth
 from core.scoring.ranking import Ranking
 from viewer.asking import Asker
 from viewer.compare import Compare
@@ -31,6 +28,8 @@ from viewer.jobs import JobRunner
 from viewer.live import Live
 from viewer.look import Look, Mode
 from viewer.memory import Memory
+from viewer.refining import Refining
+from viewer.steps import Opened, dataset_steps, export_steps, open_steps, score_steps
 from viewer.view_photos import ViewPhotos
 
 log = logging.getLogger(__name__)
@@ -76,6 +75,7 @@ class Session(QObject):
         self.photos = ViewPhotos(self)
         self.photos.failed.connect(self._report)
         self.compare = Compare(self)
+        self.refining = Refining(self)
         self._look = Look()
         self._score_name = DEFAULT_SCORE
         self._cut = Cut()
@@ -278,7 +278,7 @@ class Session(QObject):
     def open(self, path: Path, data: Path | None = None) -> None:
         """Open a scene, with a dataset's views if given; runs as a job."""
         self._start(
-            f"Open {path.name}", _open_steps(path, data), self._take_document, computes=False
+            f"Open {path.name}", open_steps(path, data), self._take_document, computes=False
         )
 
     def open_dataset(self, path: Path) -> None:
@@ -287,7 +287,7 @@ class Session(QObject):
         def take(read: tuple[Dataset, Path | None]) -> None:
             self._take_dataset(*read, path)
 
-        self._start(f"Read {path.name}", _dataset_steps(path), take, computes=False)
+        self._start(f"Read {path.name}", dataset_steps(path), take, computes=False)
 
     def open_any(self, path: Path) -> None:
         """Open what was dropped or named: a scene file, or a folder of posed photos."""
@@ -317,7 +317,7 @@ class Session(QObject):
                 "info", f"Exported {count:,} Gaussians to {path.name}, {size / 1e6:.1f} MB."
             )
 
-        steps = _export_steps(document.scene, alive, path)
+        steps = export_steps(document.scene, alive, path)
         self._start(f"Export {path.name}", steps, done, computes=False)
 
     # Scores
@@ -335,7 +335,7 @@ class Session(QObject):
         swept = {name: entry for name, entry in SCORES.items() if entry.needs}
         names = [name for name, entry in swept.items() if paper or not entry.color_term]
         scene, alive = document.scene, document.alive
-        steps = _score_steps(scene, alive, document.views, names, view_count)
+        steps = score_steps(scene, alive, document.views, names, view_count)
 
         def take(scores: dict[str, Worth]) -> None:
             if self.document is not document:
@@ -370,7 +370,7 @@ class Session(QObject):
         else:
             self.runner.start(name, steps, done, computes=computes)
 
-    def _take_document(self, opened: "Opened") -> None:
+    def _take_document(self, opened: Opened) -> None:
         loaded, dataset = opened.loaded, opened.dataset
         views = dataset.views if dataset is not None else ()
         document = Document(loaded.scene, opened.path, views)
@@ -424,73 +424,5 @@ class Session(QObject):
             self.crashed.emit(f"Something went wrong: {error}", trace)
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What opening a file yields, with the scores that need no views."""
-
-    path: Path
-    loaded: Loaded
-    dataset: Dataset | None
-    scores: dict[str, Worth]
-    problem: UserError | None
-    """Why the cameras that were asked for could not be read."""
-
-
-def _open_steps(path: Path, data: Path | None) -> Steps[Opened]:
-    yield Progress(0, 4, "looking for a GPU; the first time its kernels are built")
-    device = preferred_device()
-    yield Progress(1, 4, f"reading {path.name}")
-    loaded = load_scene(path)
-    loaded = replace(loaded, scene=loaded.scene.to(device))
-    yield Progress(2, 4, "reading cameras" if data else "")
-    dataset, problem = None, None
-    try:
-        dataset = load_dataset(data) if data else None
-    except UserError as error:
-        problem = error
-    yield Progress(3, 4, "scoring")
-    names = [name for name, entry in SCORES.items() if not entry.needs]
-    scores = yield from score(loaded.scene, (), names)
-    for worth in scores.values():
-        _sort(worth)
-    return Opened(path, loaded, dataset, scores, problem)
-
-
-def _dataset_steps(path: Path) -> Steps[tuple[Dataset, Path | None]]:
-    """The dataset, and the scene that lies in its folder, if there is one."""
-    yield Progress(0, 2, f"reading {path.name}")
-    dataset = load_dataset(path)
-    yield Progress(1, 2, "")
-    try:
-        return dataset, find_scene(path) if path.is_dir() else None
-    except UserError:
-        return dataset, None
-
-
-def _export_steps(scene: GaussianScene, alive: Tensor, path: Path) -> Steps[int]:
-    yield Progress(0, 1, f"writing {path.name}")
-    save_scene(scene.select(alive), path)
-    return path.stat().st_size
-
-
-def _score_steps(
-    scene: GaussianScene,
-    alive: Tensor,
-    views: Sequence[View],
-    names: Sequence[str],
-    view_count: int | None,
-) -> Steps[dict[str, Worth]]:
-    cameras = yield from scoring_cameras(scene, views, view_count)
-    scores: dict[str, Worth] = yield from score(scene, cameras, names, keep=alive)
-    for worth in scores.values():
-        _sort(worth)
-    return scores
-
-
 def _is_inside(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
-
-
-def _sort(worth: Worth) -> None:
-    """Have the order ready, so that the window's thread need not sort."""
-    assert len(worth.order) == len(worth)

@@ -14,7 +14,7 @@ from viewer.main_window import MINIMUM_SIZE, MainWindow
 from viewer.session import Session
 
 LARGE = 1500, 950
-BELOW = ("histogram", "scatter", "jobs", "history", "messages")
+BELOW = ("histogram", "scatter", "metrics", "jobs", "history", "messages")
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_the_smallest_window_leaves_the_picture_room(qtbot, make_window, tmp_pat
     assert window.viewport.width() >= 560
     assert window.viewport.height() >= 430
     assert (window.width(), window.height()) == MINIMUM_SIZE
-    for panel in (window.sensitivity_panel, window.prune_panel):
+    for panel in (window.sensitivity_panel, window.prune_panel, window.refine_panel):
         assert panel.widget().minimumSizeHint().width() <= panel.viewport().width()
     bar = tab_bar(window)
     assert bar.count() == len(BELOW)

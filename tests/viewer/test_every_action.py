@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 PANELS = (
-    *("scene", "cameras", "sensitivity", "prune"),
+    *("scene", "cameras", "sensitivity", "prune", "refine"),
     *("histogram", "scatter", "metrics", "jobs", "history", "messages"),
 )
 

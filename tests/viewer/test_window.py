@@ -290,7 +290,8 @@ def test_layout_is_remembered_and_reset(make_window) -> None:
 
 def test_a_panel_without_tabs_beside_it_has_a_title(window) -> None:
     assert window.docks["prune"].titleBarWidget() is not None, "the tab is its title"
-    window.docks["sensitivity"].hide()
+    for name in ("sensitivity", "refine"):
+        window.docks[name].hide()
     assert window.docks["prune"].titleBarWidget() is None
     window.docks["sensitivity"].show()
     assert window.docks["prune"].titleBarWidget() is not None

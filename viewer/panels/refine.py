@@ -1,0 +1,433 @@
+"""The Refine panel: cut and refine in rounds, watch it, keep it, compare it."""
+
+import math
+
+from PySide6.QtCore import Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from core.cameras import Split
+from core.errors import UserError
+from core.jobs import JobState
+from core.pruning.rounds import Stage
+from core.rigs import DEFAULT_RIG_COUNT
+from viewer import theme
+from viewer.panels.panel import Panel, described, wrapped
+from viewer.panels.refine_plots import LossPlot, StagePlot
+from viewer.panels.refine_settings import RefineSettings, summary_label, told_shares
+from viewer.refine_steps import refine_steps
+from viewer.refining import JOB, Outcome, Run
+from viewer.session import Session
+from viewer.widgets.elided_label import ElidedLabel
+from viewer.widgets.group import Footer, Group
+from viewer.widgets.numbers import (
+    MISSING,
+    count_text,
+    duration_text,
+    megabytes_text,
+    milliseconds_text,
+    percent_text,
+)
+from viewer.widgets.numbers_table import NumbersTable
+
+PLOTS_MS = 200
+PLOT_HEIGHTS = (118, 132)
+ROWS = ("Gaussians", "Size", "PSNR", "SSIM", "A picture")
+TIPS = {
+    "Size": "As plain PLY, in MB of a million bytes.",
+    "PSNR": "Mean over the held-out photos; without photos, against the scene before the run.",
+    "A picture": "Time to draw one of the measured views, before and after.",
+}
+NOTHING_TO_FIT = "Nothing goes, and there are no photos to fit to: cut something or attach photos."
+CANCEL_TIP = (
+    "Cancel (Ctrl+.)\nStop the run. The scene stays as it was; what the run had made can be kept."
+)
+
+
+class RefinePanel(Panel):
+    """Runs rounds. ``attach_asked``: a person wants to attach photos and cameras."""
+
+    attach_asked = Signal()
+
+    title = "Refine"
+    purpose = "Cut in rounds, and refine what is left until it looks nearly as before."
+    run_title = "Refine"
+    job_name = JOB
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(session, parent)
+        self.choices = RefineSettings()
+        self.summary = summary_label()
+        self._refining = session.refining
+        self._reason = ""
+        self._drawn: tuple[Run, int] | None = None
+        self.cancel_button.setToolTip(CANCEL_TIP)
+        self.attach_button = QPushButton("Attach photos and cameras…")
+        described(
+            self.attach_button,
+            "Attach photos and cameras (Refine)",
+            "Attach photos and cameras (Ctrl+Shift+O)\nRefine against what was really seen.",
+        )
+        self.body.addWidget(self.attach_button)
+        self.body.addWidget(self.choices)
+        self.body.addWidget(self.summary)
+        self.pause_button = QPushButton()
+        self._make_plots()
+        self.table = NumbersTable(ROWS, tips=TIPS)
+        self.table.setAccessibleName("Before and after the run")
+        self.numbers.addWidget(self.table)
+        self._make_footer()
+        self._plots_timer = QTimer(self, singleShot=True, interval=PLOTS_MS)
+        self._plots_timer.timeout.connect(self._draw)
+        self._connect()
+        self._fit_to_scene()
+        self.refresh()
+
+    def _make_plots(self) -> None:
+        self.plots = Group()
+        self.loss_plot, self.stage_plot = LossPlot(), StagePlot()
+        column = QVBoxLayout(self.plots)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        for title, plot, height in (
+            ("Loss by step", self.loss_plot, PLOT_HEIGHTS[0]),
+            ("PSNR by stage, in dB", self.stage_plot, PLOT_HEIGHTS[1]),
+        ):
+            label = QLabel(title)
+            label.setProperty("role", "muted")
+            plot.setFixedHeight(height)
+            column.addWidget(label)
+            column.addWidget(plot)
+        self.numbers.addWidget(self.plots)
+
+    def _make_footer(self) -> None:
+        """Run, what it does and what became of it stay in sight below what scrolls."""
+        self.footer = Footer(self)
+        self.estimate = ElidedLabel(Qt.TextElideMode.ElideRight)
+        self.estimate.setProperty("role", "muted")
+        self.estimate.setAccessibleName("Time that the run would take")
+        self.told = wrapped("")
+        self.told.setAccessibleName("What became of the run")
+        self.keep_button, self.discard_button = QPushButton("Keep what it has"), QPushButton()
+        self.discard_button.setText("Discard")
+        self.compare_button, self.undo_button = QPushButton("Compare"), QPushButton("Undo")
+        self.card = Group()
+        buttons = QHBoxLayout()
+        buttons.setSpacing(6)
+        for button in (
+            self.keep_button,
+            self.discard_button,
+            self.compare_button,
+            self.undo_button,
+        ):
+            buttons.addWidget(button, 1)
+        card = QVBoxLayout(self.card)
+        card.setContentsMargins(0, 0, 0, 0)
+        card.setSpacing(6)
+        card.addWidget(self.told)
+        card.addLayout(buttons)
+        inside = Group()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(14, 8, 14, 10)
+        column.setSpacing(6)
+        column.addWidget(self.card)
+        row = QHBoxLayout()
+        row.addWidget(self.run_button, 1)
+        row.addWidget(self.pause_button)
+        row.addWidget(self.cancel_button)
+        column.addLayout(row)
+        for widget in (self.bar, self.progress_text):
+            policy = widget.sizePolicy()
+            policy.setRetainSizeWhenHidden(False)
+            widget.setSizePolicy(policy)
+            column.addWidget(widget)
+        column.addWidget(self.estimate)
+        self._around = QVBoxLayout(self.footer)
+        self._around.setContentsMargins(0, 0, 0, 0)
+        self._around.addWidget(inside)
+        described(
+            self.keep_button,
+            "Keep what the run has",
+            "Put in place what the run had made when it was stopped, as one step of Undo.",
+        )
+        described(self.discard_button, "Discard what the run has", "Forget it.")
+        described(
+            self.compare_button,
+            "Compare with before",
+            "Compare with before\nA wipe: the scene before the run left, as it is now right.",
+        )
+
+    def _connect(self) -> None:
+        session, refining = self.session, self._refining
+        self.choices.changed.connect(self.refresh)
+        self.attach_button.clicked.connect(self.attach_asked)
+        self.pause_button.clicked.connect(session.runner.toggle_pause)
+        self.keep_button.clicked.connect(refining.keep)
+        self.discard_button.clicked.connect(refining.decline)
+        self.compare_button.clicked.connect(refining.compare)
+        self.undo_button.clicked.connect(refining.toggle)
+        refining.changed.connect(self._follow)
+        for signal in (session.document_replaced, session.views_changed, session.state_changed):
+            signal.connect(self._fit_to_scene)
+        for signal in (session.history_changed, session.runner.changed):
+            signal.connect(self.refresh)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_footer()
+
+    def _place_footer(self) -> None:
+        width = self.width()
+        height = self._around.totalHeightForWidth(width)
+        height = max(height, self._around.totalMinimumSize().height())
+        self.setViewportMargins(0, 0, 0, height)
+        self.footer.setGeometry(0, self.height() - height, width, height)
+
+    # What is asked
+
+    @Slot()
+    def run(self) -> None:
+        """Begin the rounds."""
+        if not self._ready():
+            return
+        try:
+            choices = self.choices.choices()
+        except UserError as error:
+            self.session.notified.emit("error", str(error))
+            return
+        self._refining.start(choices, refine_steps)
+        self.plots.show()
+        QTimer.singleShot(0, self, lambda: self.ensureWidgetVisible(self.table))
+
+    def _ready(self) -> bool:
+        return self.session.document is not None and not self.session.runner.busy
+
+    @Slot()
+    def _fit_to_scene(self) -> None:
+        document = self.session.document
+        scene = None if document is None else document.scene
+        count = 0 if document is None else document.alive_count
+        self.choices.show_scene(scene, count, self._photo_count() > 0)
+        self.refresh()
+
+    def _photo_count(self) -> int:
+        """Photos to fit to: those of the training views."""
+        document = self.session.document
+        views = () if document is None else document.views
+        return sum(view.photo is not None and view.split == Split.TRAIN for view in views)
+
+    # What is shown
+
+    @Slot()
+    def refresh(self) -> None:
+        """Show settings, needs and the run as they are now."""
+        self._refresh_needs()
+        self._refresh_summary()
+        busy = self.session.runner.busy
+        self.choices.setEnabled(self.session.document is not None and not self.running)
+        if self.session.document is None:
+            reason = "Open a scene first."
+        elif busy:
+            reason = "Wait for the running job, or cancel it."
+        else:
+            reason = self._reason or "Cut and refine; one step of Undo takes it all back."
+        self.run_button.setEnabled(self._ready() and not self._reason)
+        self.run_button.setToolTip(f"{self.run_title} (Ctrl+Return)\n{reason}")
+        self.refresh_job()
+        self._refresh_run()
+        self._refresh_card()
+        self._draw()
+
+    @Slot()
+    def _follow(self) -> None:
+        if self._refining.running:
+            if not self._plots_timer.isActive():
+                self._plots_timer.start()
+        else:
+            self.refresh()
+
+    def _refresh_needs(self) -> None:
+        document, photos = self.session.document, self._photo_count()
+        self.attach_button.setVisible(document is not None and not document.views)
+        if document is None:
+            self.set_needs(False, "Open a scene first.")
+        elif photos:
+            held = sum(
+                view.photo is not None and view.split == Split.TEST for view in document.views
+            )
+            measured = f"measured on {held} held out" if held else "measured on the same"
+            self.set_needs(True, f"Fits to {photos} training photos, {measured}.")
+        else:
+            count = len(document.views) or DEFAULT_RIG_COUNT
+            kind = "the dataset's" if document.views else "generated"
+            self.set_needs(
+                True, f"No photos: refines against the scene itself at {count} {kind} views."
+            )
+
+    def _refresh_summary(self) -> None:
+        document = self.session.document
+        self._reason = ""
+        self.summary.setToolTip("")
+        if document is None:
+            self.summary.setText("")
+            return
+        total = document.alive_count
+        try:
+            choices = self.choices.choices()
+        except UserError as error:
+            self._reason = str(error)
+            self.summary.setText(self._reason)
+            return
+        counts = choices.schedule.counts(total)
+        left = counts[-1]
+        if left == total and not self._photo_count():
+            self._reason = NOTHING_TO_FIT
+            self.summary.setText(self._reason)
+            return
+        size = megabytes_text(self.session.megabytes(left))
+        self.summary.setText(
+            f"Leaves {left:,} of {total:,} ({percent_text(left / max(1, total))}) · {size}"
+        )
+        self.summary.setToolTip(told_shares(counts, total))
+
+    def _refresh_run(self) -> None:
+        """Show what can be done with the run; while none works, how long one would take."""
+        running, job = self.running, self.session.runner.job
+        paused = job is not None and job.state == JobState.PAUSED
+        word = "Resume" if running and paused else "Pause"
+        self.pause_button.setEnabled(
+            running and job is not None and job.state in (JobState.RUNNING, JobState.PAUSED)
+        )
+        self.pause_button.setIcon(theme.icon("play" if word == "Resume" else "pause"))
+        described(self.pause_button, f"{word} (Refine)", f"{word}\nHold the run, or let it go on.")
+        self.estimate.setVisible(not running)
+        self.estimate.set_text(self._estimate())
+
+    def _estimate(self) -> str:
+        """How long the run would take, by the steps of the last one."""
+        step_s = self._refining.step_s
+        if self.session.document is None:
+            return ""
+        if step_s is None or self._reason:
+            return f"Time: {MISSING} (known after a first run)"
+        steps = self.choices.choices().schedule.steps
+        return f"About {duration_text(steps * step_s)}, by the last run's {_step_text(step_s)}"
+
+    def _refresh_card(self) -> None:
+        run, in_place = self._refining.run, self._refining.in_place
+        offered = run is not None and run.offered is not None
+        self.keep_button.setVisible(offered)
+        self.discard_button.setVisible(offered)
+        finished = run is not None and run.before is not None
+        self.compare_button.setVisible(finished)
+        self.undo_button.setVisible(finished)
+        self.compare_button.setEnabled(in_place is not None and in_place)
+        self.undo_button.setEnabled(in_place is not None)
+        word = "Redo" if in_place is False else "Undo"
+        self.undo_button.setText(word)
+        described(
+            self.undo_button,
+            f"{word} the run",
+            f"{word} the run\nOther edits came after it: see History."
+            if in_place is None
+            else f"{word} the run\nThe whole run is one step.",
+        )
+        self.told.setText("" if run is None else told(run, in_place))
+        self.card.setVisible(bool(self.told.text()) or offered or finished)
+        self._place_footer()
+
+    @Slot()
+    def _draw(self) -> None:
+        run = self._refining.run
+        self.plots.setVisible(run is not None)
+        self.table.setVisible(run is not None)
+        if run is None:
+            return
+        drawn = (run, len(run.losses))
+        if self._drawn != drawn:
+            self._drawn = drawn
+            self.loss_plot.draw(run.losses, run.rounds)
+        if self.stage_plot.stages is not run.stages:
+            self.stage_plot.draw(run.stages)
+            self.table.show_values(*row_values(run.stages))
+
+
+def reached(stages: tuple[Stage, ...]) -> Stage:
+    """The last stage that was not taken back."""
+    back = {stage.round for stage in stages if stage.taken_back}
+    return next(stage for stage in reversed(stages) if stage.round not in back)
+
+
+def row_values(stages: tuple[Stage, ...]) -> tuple[str | None, ...]:
+    """The first and the last stage as the table shows them."""
+    if not stages:
+        return (None,) * len(ROWS)
+    first, last = stages[0].evaluation, reached(stages).evaluation
+    share = percent_text(last.count / max(1, first.count))
+    return (
+        f"{count_text(first.count)} → {count_text(last.count)} ({share})",
+        f"{megabytes_text(first.megabytes)} → {megabytes_text(last.megabytes)}",
+        _change(_decibels(first.psnr), _decibels(last.psnr)),
+        _change(_number(first.ssim), _number(last.ssim)),
+        _times(first.frame_ms, last.frame_ms),
+    )
+
+
+def told(run: Run, in_place: bool | None) -> str:
+    """What became of a run, in a sentence or two."""
+    if run.outcome == Outcome.RUNNING:
+        return ""
+    if run.outcome == Outcome.STOPPED:
+        if run.offered is None:
+            return "Stopped: the scene is as it was."
+        return (
+            f"Stopped after {len(run.losses):,} steps, the scene is as it was. "
+            f"The run had {len(run.offered.scene):,} Gaussians."
+        )
+    if in_place is False:
+        return "Undone: the scene is as it was before the run."
+    stages = run.stages
+    if run.outcome == Outcome.KEPT:
+        count = len(run.document.scene)
+        measured = f" Last measured: {stages[-1].name}." if stages else ""
+        return f"Kept after {len(run.losses):,} steps: {count:,} Gaussians.{measured}"
+    if len(stages) < 2:
+        return "Refined."
+    first, last = stages[0].evaluation, reached(stages).evaluation
+    parts = [f"{percent_text(last.count / max(1, first.count))} of the Gaussians"]
+    if math.isfinite(first.psnr) and math.isfinite(last.psnr):
+        parts.append(f"{last.psnr - first.psnr:+.2f} dB".replace("-", "−"))
+    elif math.isfinite(last.psnr):
+        parts.append(f"{last.psnr:.1f} dB like before")
+    if first.frame_ms and last.frame_ms:
+        parts.append(f"drawn {first.frame_ms / last.frame_ms:.1f}× as fast")
+    back = sum(stage.taken_back for stage in stages)
+    taken = f" Taken back: {back} round{'' if back == 1 else 's'} that lost too much."
+    return ", ".join(parts) + "." + (taken if back else "")
+
+
+def _decibels(psnr: float) -> str | None:
+    if math.isnan(psnr):
+        return None
+    return "equal" if math.isinf(psnr) else f"{psnr:.2f} dB"
+
+
+def _number(value: float) -> str | None:
+    return f"{value:.3f}" if math.isfinite(value) else None
+
+
+def _change(before: str | None, after: str | None) -> str | None:
+    if before is None and after is None:
+        return None
+    return f"{before or MISSING} → {after or MISSING}"
+
+
+def _times(before: float | None, after: float | None) -> str | None:
+    if before is None or after is None:
+        return None
+    ratio = f" ({before / after:.1f}×)" if after else ""
+    return f"{milliseconds_text(before)} → {milliseconds_text(after)}{ratio}"
+
+
+def _step_text(step_s: float) -> str:
+    return f"{1e3 * step_s:.0f} ms a step" if step_s < 1 else f"{step_s:.1f} s a step"

@@ -1,0 +1,94 @@
+"""What the session runs as jobs: generators that know nothing of the window."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from torch import Tensor
+
+from core.cameras import View
+from core.datasets import Dataset, load_dataset
+from core.errors import UserError
+from core.formats import Loaded, find_scene, load_scene, save_scene
+from core.jobs import Progress, Steps
+from core.rendering.device import preferred_device
+from core.scene import GaussianScene
+from core.scoring import SCORES, Worth, score
+from core.scoring.cameras import scoring_cameras
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What opening a file yields, with the scores that need no views."""
+
+    path: Path
+    loaded: Loaded
+    dataset: Dataset | None
+    scores: dict[str, Worth]
+    problem: UserError | None
+    """Why the cameras that were asked for could not be read."""
+
+
+def open_steps(path: Path, data: Path | None) -> Steps[Opened]:
+    """Read a scene, and a dataset's views if given."""
+    yield Progress(0, 4, "looking for a GPU; the first time its kernels are built")
+    device = preferred_device()
+    yield Progress(1, 4, f"reading {path.name}")
+    loaded = load_scene(path)
+    loaded = replace(loaded, scene=loaded.scene.to(device))
+    yield Progress(2, 4, "reading cameras" if data else "")
+    dataset, problem = None, None
+    try:
+        dataset = load_dataset(data) if data else None
+    except UserError as error:
+        problem = error
+    yield Progress(3, 4, "scoring")
+    scores = yield from ready_scores(loaded.scene)
+    return Opened(path, loaded, dataset, scores, problem)
+
+
+def ready_scores(scene: GaussianScene) -> Steps[dict[str, Worth]]:
+    """Compute the scores that need no views."""
+    names = [name for name, entry in SCORES.items() if not entry.needs]
+    scores: dict[str, Worth] = yield from score(scene, (), names)
+    for worth in scores.values():
+        _sort(worth)
+    return scores
+
+
+def dataset_steps(path: Path) -> Steps[tuple[Dataset, Path | None]]:
+    """Read a dataset's views; and find the scene that lies in its folder, if there is one."""
+    yield Progress(0, 2, f"reading {path.name}")
+    dataset = load_dataset(path)
+    yield Progress(1, 2, "")
+    try:
+        return dataset, find_scene(path) if path.is_dir() else None
+    except UserError:
+        return dataset, None
+
+
+def export_steps(scene: GaussianScene, alive: Tensor, path: Path) -> Steps[int]:
+    """Write the living Gaussians; the size of the file."""
+    yield Progress(0, 1, f"writing {path.name}")
+    save_scene(scene.select(alive), path)
+    return path.stat().st_size
+
+
+def score_steps(
+    scene: GaussianScene,
+    alive: Tensor,
+    views: Sequence[View],
+    names: Sequence[str],
+    view_count: int | None,
+) -> Steps[dict[str, Worth]]:
+    """Compute the scores that views are swept for."""
+    cameras = yield from scoring_cameras(scene, views, view_count)
+    scores: dict[str, Worth] = yield from score(scene, cameras, names, keep=alive)
+    for worth in scores.values():
+        _sort(worth)
+    return scores
+
+
+def _sort(worth: Worth) -> None:
+    """Have the order ready, so that the window's thread need not sort."""
+    assert len(worth.order) == len(worth)
