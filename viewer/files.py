@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, QSize, Slot
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QFileDialog, QMessageBox, QSplitter, QTreeView, QWidget
 
 from core.errors import UserError
 from core.formats import FORMATS, Format, find_scene
@@ -18,6 +18,7 @@ from viewer.viewport.viewport import Viewport
 from viewer.widgets.screenshot_dialog import ScreenshotDialog
 
 Then = Callable[[], object]
+PLACES_WIDTH, COLUMN_WIDTHS = 150, (320, 90, 110, 160)
 
 
 class Answer(Enum):
@@ -194,6 +195,7 @@ class FileCommands(QObject):
         folder = str(settings().value("folder", "") or Path.home())
         dialog = QFileDialog(self._window, title, folder)
         dialog.resize(900, 560)
+        _make_columns_legible(dialog)
         if filters:
             dialog.setNameFilters(filters)
         dialog.fileSelected.connect(_remember_folder)
@@ -260,6 +262,15 @@ class FileCommands(QObject):
 
 def _is_dataset(path: Path) -> bool:
     return path.is_dir() or path.suffix == ".json"
+
+
+def _make_columns_legible(dialog: QFileDialog) -> None:
+    """Room for sizes, kinds and dates, and for the names of places, in Qt's own dialog."""
+    table, halves = dialog.findChild(QTreeView, "treeView"), dialog.findChild(QSplitter, "splitter")
+    if table is not None and halves is not None:
+        halves.setSizes([PLACES_WIDTH, dialog.width() - PLACES_WIDTH])
+        for column, width in enumerate(COLUMN_WIDTHS):
+            table.header().resizeSection(column, width)
 
 
 def _remember_folder(name: str) -> None:

@@ -111,7 +111,7 @@ class MainWindow(QMainWindow):
         self._fill_bars()
         self.status = StatusBar(session)
         self.setStatusBar(self.status)
-        self.toasts = Toasts(self.centre, self.viewport)
+        self.toasts = Toasts(self.centre, self.viewport, lambda: self.centre.compare_marks.reach)
         self._preferred = Values()
         self._connect()
         self._factory_state = self.saveState()
@@ -237,6 +237,7 @@ class MainWindow(QMainWindow):
         self.palette_.recent_asked.connect(self.files.open)
         self.preferences.changed.connect(self._apply_preferences)
         self.arrangement.changed.connect(self.actions_.refresh)
+        session.compare.changed.connect(self.toasts.place)
         for dock in self.docks.values():
             for moved in (dock.visibilityChanged, dock.topLevelChanged, dock.dockLocationChanged):
                 moved.connect(self._sync_docks)

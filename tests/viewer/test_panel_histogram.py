@@ -31,6 +31,7 @@ from tests.viewer.panel_stage import (
 from tests.viewer.window_stage import COUNT, NAME, make_worth, write_scene
 from viewer.panels.columns import column_groups, column_title
 from viewer.panels.histogram import HistogramPanel
+from viewer.widgets.numbers import value_text
 
 __all__ = ["scored", "session"]
 
@@ -95,11 +96,11 @@ def test_bars_and_statistics_are_exact(qtbot, histogram, scored, name) -> None:
     text = histogram.statistics.full_text
     for part in (
         f"{COUNT:,} Gaussians",
-        f"mean {values.mean():.3g}",
-        f"median {np.median(values):.3g}",
-        f"p95 {np.quantile(values, 0.95):.3g}",
-        f"min {values.min():.3g}",
-        f"max {values.max():.3g}",
+        f"mean {value_text(values.mean())}",
+        f"median {value_text(np.median(values))}",
+        f"p95 {value_text(np.quantile(values, 0.95))}",
+        f"min {value_text(values.min())}",
+        f"max {value_text(values.max())}",
     ):
         assert part in text
 
@@ -185,7 +186,7 @@ def test_what_has_no_score_is_left_aside_and_told(qtbot, histogram, scored) -> N
     assert "50 without parallax" in text
     assert histogram.plot.bars.opts["height"].sum() == COUNT - 150
     ordinary = scored.worth.values[150:]
-    assert f"median {ordinary.quantile(0.5):.3g}" in text
+    assert f"median {value_text(ordinary.quantile(0.5))}" in text
 
 
 def test_without_a_scene_there_is_a_hint(qtbot, qapp) -> None:
@@ -215,7 +216,7 @@ def test_hover_tells_the_range_and_the_count(histogram) -> None:
     QTest.mouseMove(histogram.plot.viewport(), at(histogram.plot, middle))
     pause(20)
     text = QToolTip.text()
-    assert f"{bars.edges[place]:.3g} … {bars.edges[place + 1]:.3g}" in text
+    assert f"{value_text(bars.edges[place])} … {value_text(bars.edges[place + 1])}" in text
     assert f"{bars.counts[place]:,} Gaussians" in text
 
 

@@ -21,6 +21,7 @@ from viewer.panels.damage import STILL_MS
 from viewer.panels.prune import PrunePanel
 from viewer.session import Session
 from viewer.viewport.tints import BACKGROUND
+from viewer.widgets.numbers import value_text
 
 __all__ = ["scored", "session"]
 
@@ -40,7 +41,7 @@ def assert_fields_agree(panel: PrunePanel, session: Session, count: int) -> None
     assert panel.percent_spin.value() == pytest.approx(100 * count / total, abs=0.0051)
     assert panel.megabytes_spin.value() == pytest.approx(count * each / 1e6, abs=5.1e-5)
     assert round(total * panel.slider.value() / 1000) == pytest.approx(count, abs=total / 1000)
-    assert panel.threshold_edit.text() == f"{threshold:.3g}"
+    assert panel.threshold_edit.text() == value_text(threshold, grouped=False)
     assert panel.curve.line.value() == pytest.approx(np.log10(count))
     goes, stays, size = panel.table.values()[:3]
     assert goes.startswith(f"{total - count:,} (")
@@ -242,9 +243,9 @@ def test_a_target_is_met_exactly_with_filters_on_top(prune, scored) -> None:
     gone = scored.removed.numpy()
     assert gone[scored.document.values("opacity") < 0.3].all()
     by_score = COUNT - taken - COUNT // 2
-    assert prune.by_score.full_text.startswith(f"{by_score:,} go by score (")
+    assert prune.by_score.full_text.startswith(f"{by_score:,} by score (")
     rest = scored.worth.values.numpy()[scored.document.values("opacity") >= 0.3]
-    assert prune.threshold_edit.text() == f"{np.sort(rest)[by_score]:.3g}"
+    assert prune.threshold_edit.text() == value_text(np.sort(rest)[by_score], grouped=False)
     type_into(prune.threshold_edit, "1.5")
     assert_shows(prune, scored, int((rest >= 1.5).sum()))
 
@@ -270,7 +271,7 @@ def test_filters_that_limit_the_score_say_when_they_allow_no_more(prune, scored)
     faint = scored.document.values("opacity") < 0.3
     assert not scored.removed.numpy()[~faint].any()
     worst = np.sort(scored.worth.values.numpy()[faint])
-    assert prune.threshold_edit.text() == f"{worst[10]:.3g}"
+    assert prune.threshold_edit.text() == value_text(worst[10], grouped=False)
     type_into(prune.count_spin, "5")
     assert_shows(prune, scored, COUNT - allowed)
     assert prune.note.full_text == f"The filters allow no more: {COUNT - allowed:,} stay."

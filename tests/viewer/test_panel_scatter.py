@@ -25,6 +25,7 @@ from tests.viewer.panel_stage import (
 from tests.viewer.window_stage import COUNT, NAME, make_worth, write_scene
 from viewer.panels.columns import column_title
 from viewer.panels.scatter import ScatterPanel, dot_counts, dot_picture
+from viewer.widgets.numbers import value_text
 
 __all__ = ["scored", "session"]
 
@@ -191,8 +192,8 @@ def test_hover_tells_which_gaussian_it_is(scatter, scored) -> None:
     index = int(pairs.indices[lonely])
     assert QToolTip.text().splitlines() == [
         f"Gaussian {index:,}",
-        f"Opacity {pairs.x[lonely]:.3g}",
-        f"Largest axis {10 ** pairs.y[lonely]:.3g}",
+        f"Opacity {value_text(pairs.x[lonely])}",
+        f"Largest axis {value_text(10 ** pairs.y[lonely])}",
     ]
 
 

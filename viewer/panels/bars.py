@@ -134,7 +134,7 @@ class BarPlot(Plot):
         for edge in self.band.lines:
             edge.setPen(pg.mkPen(theme.color("accent"), width=1))
         self.line.setPen(pg.mkPen(theme.color("error"), width=2))
-        self.front.setOpts(brush=QColor(theme.color("accent")), pen=pg.mkPen(None))
+        self.front.setOpts(brush=QColor(theme.color("text")), pen=pg.mkPen(None))
 
     def draw(self, bars: Bars, log_counts: bool, colors: list[QColor] | None) -> None:
         """Show bars, each in its colour, or all in one."""

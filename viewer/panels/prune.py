@@ -41,6 +41,7 @@ POSITIONS = 1000
 FIELD_WIDTH = 70
 PART_GAP = 8
 CURVE_HEIGHT, NO_CURVE_HEIGHT = 84, 40
+NOTHING_GOES = "Nothing goes by score."
 NO_CURVE = "Worth against count shows here once there is a score."
 MANY_TIES = 0.001
 REMOVAL_ERROR = "removal-error"
@@ -112,7 +113,6 @@ class PrunePanel(Panel):
         )
         self.percent_spin = QDoubleSpinBox()
         self.percent_spin.setDecimals(2)
-        self.percent_spin.setSuffix(" %")
         described(self.percent_spin, "Percent to keep", "Share of the Gaussians to keep.")
         self.count_spin = QSpinBox()
         self.count_spin.setGroupSeparatorShown(True)
@@ -343,7 +343,9 @@ class PrunePanel(Panel):
         ranking, kept = self.session.choice_ranking, self._kept_by_score()
         threshold = None if ranking is None or not ranking.total else ranking.threshold(kept)
         self.threshold_edit.setEnabled(ranking is not None)
-        self.threshold_edit.setText("" if threshold is None else value_text(threshold))
+        self.threshold_edit.setText(
+            "" if threshold is None else value_text(threshold, grouped=False)
+        )
         self.note.set_text(self._note())
 
     def _kept_by_score(self) -> int:
@@ -389,15 +391,21 @@ class PrunePanel(Panel):
             return
         kept = self._kept_by_score()
         gone, share = left.count - kept, self.curve.share(left.others + kept)
-        text = f"{count_text(gone)} go by score ({percent_text(gone / total)})"
-        if share is not None and left.count:
-            text += f", {percent_text(1 - share)} of {self._whose_worth()}"
+        if not gone:
+            self.by_score.set_text(NOTHING_GOES)
+            return
+        text = f"{count_text(gone)} by score ({percent_text(gone / total)})"
+        if share is not None:
+            text += f" · {percent_text(1 - share)} of worth"
         self.by_score.set_text(text)
+        self.by_score.setToolTip(f"{text}{self._of_which_worth()}")
 
-    def _whose_worth(self) -> str:
+    def _of_which_worth(self) -> str:
+        """What the share of worth is of, where filters leave only a part to the score."""
         if not self.session.cut.filters:
-            return "worth"
-        return "worth allowed" if self.session.cut.join == Join.AND else "worth left"
+            return ""
+        limits = self.session.cut.join == Join.AND
+        return ", of what the filters allow" if limits else ", of what the filters leave"
 
     def _refresh_filters(self, total: int) -> None:
         filters, document = self.session.cut.filters, self.session.document
@@ -424,7 +432,7 @@ class PrunePanel(Panel):
         self.table.show_values(
             f"{count_text(removed)} ({percent_text(removed / total)})",
             f"{count_text(left)} ({percent_text(left / total)})",
-            f"{before} → {after}",
+            f"{before} → {after}" if removed else before,
             self._measured_text() if removed else None,
             self._predicted_text() if removed else None,
         )

@@ -109,6 +109,12 @@ class CompareMarks(QObject):
         self.likeness.show_at(self._numbers.text, self._width / 2, 0.5)
 
     @property
+    def reach(self) -> int:
+        """How far down from the top names and numbers reach; 0 where there are none."""
+        plates = (self.name_a, self.name_b, self.likeness)
+        return max((one.geometry().bottom() for one in plates if one.isVisible()), default=0)
+
+    @property
     def _width(self) -> float:
         return float(self._viewport.width())
 

@@ -202,10 +202,18 @@ class Toasts(QObject):
         What they lie over.
     within
         A part of it that they begin at the top of, so that what is above stays clear.
+    taken
+        Height at the top of that part where something else stands now.
     """
 
-    def __init__(self, over: QWidget, within: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        over: QWidget,
+        within: QWidget | None = None,
+        taken: Callable[[], int] = lambda: 0,
+    ) -> None:
         super().__init__(over)
+        self._taken = taken
         self._over = over
         self._within = within or over
         self.shown: list[Toast] = []
@@ -221,27 +229,28 @@ class Toasts(QObject):
             toast.dismiss()
         toast = Toast(level, text, self._over, details, action)
         toast.closed.connect(self._forget)
-        toast.resized.connect(self._place)
+        toast.resized.connect(self.place)
         self.shown.append(toast)
         for old in self.shown[:-MAX_SHOWN]:
             old.dismiss()
         toast.show()
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(toast, text))
-        self._place()
+        self.place()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.Resize, QEvent.Type.Move):
-            self._place()
+            self.place()
         return False
 
     @Slot()
     def _forget(self) -> None:
         self.shown = [toast for toast in self.shown if toast is not self.sender()]
-        self._place()
+        self.place()
 
     @Slot()
-    def _place(self) -> None:
-        top = TOP + self._within.mapTo(self._over, QPoint(0, 0)).y()
+    def place(self) -> None:
+        """Stack them anew."""
+        top = TOP + self._within.mapTo(self._over, QPoint(0, 0)).y() + self._taken()
         for toast in reversed(self.shown):
             toast.adjustSize()
             height = toast.heightForWidth(WIDTH)

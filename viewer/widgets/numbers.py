@@ -3,6 +3,8 @@
 import math
 
 MISSING = "–"
+WRITTEN_OUT = 1e6
+"""Below this, numbers have no exponent."""
 
 
 def count_text(count: int | None) -> str:
@@ -25,13 +27,22 @@ def percent_text(fraction: float) -> str:
     return f"{percent:.1f} %"
 
 
-def value_text(value: float | None) -> str:
-    """A score with three significant digits."""
+def value_text(value: float | None, grouped: bool = True) -> str:
+    """A score with three significant digits; ``grouped`` puts separators between thousands.
+
+    What a field holds is not grouped, for the field to read it again.
+    """
     if value is None or math.isnan(value):
         return MISSING
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    return f"{value:.3g}"
+    text = f"{value:.3g}"
+    if "e" not in text:
+        return text
+    if 1 <= abs(float(text)) < WRITTEN_OUT:
+        return f"{float(text):,.0f}" if grouped else f"{float(text):.0f}"
+    digits, exponent = text.split("e")
+    return f"{digits}e{int(exponent)}"
 
 
 def milliseconds_text(ms: float | None) -> str:

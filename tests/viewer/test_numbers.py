@@ -1,0 +1,32 @@
+"""How numbers are written for a person."""
+
+import math
+
+import pytest
+
+from viewer.widgets.numbers import value_text
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "plain"),
+    [
+        (0.0, "0", "0"),
+        (0.112, "0.112", "0.112"),
+        (66.7, "66.7", "66.7"),
+        (999.6, "1,000", "1000"),
+        (-4951.0, "-4,950", "-4950"),
+        (123_456.0, "123,000", "123000"),
+        (2.963e-6, "2.96e-6", "2.96e-6"),
+        (1e-7, "1e-7", "1e-7"),
+        (5e9, "5e9", "5e9"),
+        (math.inf, "∞", "∞"),
+        (-math.inf, "-∞", "-∞"),
+        (math.nan, "–", "–"),
+        (None, "–", "–"),
+    ],
+)
+def test_values_have_three_digits_and_are_legible(value, text, plain) -> None:
+    assert value_text(value) == text
+    assert value_text(value, grouped=False) == plain
+    if value is not None and math.isfinite(value):
+        assert float(plain) == pytest.approx(value, rel=5e-3)
