@@ -14,7 +14,7 @@ from viewer.main_window import MINIMUM_SIZE, MainWindow
 from viewer.session import Session
 
 LARGE = 1500, 950
-BELOW = ("histogram", "scatter", "metrics", "jobs", "history", "messages")
+BELOW = Qt.DockWidgetArea.BottomDockWidgetArea
 
 
 @pytest.fixture
@@ -38,9 +38,18 @@ def make_window(qtbot) -> Iterator[Callable[..., MainWindow]]:
         window.deleteLater()
 
 
+def below(window: MainWindow) -> list[str]:
+    """Names of the docks that are shown below the picture."""
+    return [
+        name
+        for name, dock in window.docks.items()
+        if window.dockWidgetArea(dock) == BELOW and not dock.isHidden()
+    ]
+
+
 def tab_bar(window: MainWindow) -> QTabBar:
     direct = Qt.FindChildOption.FindDirectChildrenOnly
-    titles = {window.docks[name].windowTitle() for name in BELOW}
+    titles = {window.docks[name].windowTitle() for name in below(window)}
     for bar in window.findChildren(QTabBar, options=direct):
         if bar.isVisible() and {bar.tabText(tab) for tab in range(bar.count())} & titles:
             return bar
@@ -69,7 +78,7 @@ def test_the_smallest_window_leaves_the_picture_room(qtbot, make_window, tmp_pat
     for panel in (window.sensitivity_panel, window.prune_panel, window.refine_panel):
         assert panel.widget().minimumSizeHint().width() <= panel.viewport().width()
     bar = tab_bar(window)
-    assert bar.count() == len(BELOW)
+    assert bar.count() == len(below(window))
     assert bar.tabRect(bar.count() - 1).right() < bar.width() - window.arrangement.button.width()
 
 
@@ -83,7 +92,7 @@ def test_a_large_window_shows_the_panels_below(make_window) -> None:
 def test_a_click_on_a_tab_opens_and_the_button_folds_again(make_window) -> None:
     window = make_window(*MINIMUM_SIZE)
     assert window.arrangement.folded
-    assert not any(seen(window, name) for name in BELOW)
+    assert not any(seen(window, name) for name in below(window))
     height = window.viewport.height()
     click_tab(window, "Jobs")
     assert not window.arrangement.folded
@@ -141,7 +150,7 @@ def test_a_dock_alone_or_afloat_is_not_folded(make_window) -> None:
     window.docks["jobs"].setFloating(True)
     pause(20)
     assert window.docks["jobs"].height() > 60
-    for name in ("scatter", "history", "messages"):
+    for name in set(below(window)) - {"histogram", "jobs"}:
         window.docks[name].hide()
     pause(20)
     assert seen(window, "histogram")
