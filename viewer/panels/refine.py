@@ -31,7 +31,7 @@ from viewer.widgets.numbers import (
 from viewer.widgets.numbers_table import NumbersTable
 
 PLOTS_MS = 200
-PLOT_HEIGHTS = (118, 132)
+PLOT_HEIGHTS = (118, 140)
 ROWS = ("Gaussians", "Size", "PSNR", "SSIM", "A picture")
 TIPS = {
     "Size": "As plain PLY, in MB of a million bytes.",

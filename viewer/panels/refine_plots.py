@@ -21,7 +21,7 @@ SMOOTHED_SHARE, SMOOTHED_STEPS = 0.08, (12, 200)
 MOST_POINTS = 4000
 AXIS_WIDTH = 46
 TICK_HEIGHT = 38
-HEADROOM = 2.4
+HEADROOM = 2.9
 """Room for the numbers above and below the dots, in margins."""
 LABELLED = 5
 """So many stages find room for their names."""
