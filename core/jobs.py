@@ -16,6 +16,8 @@ from typing import Any, Generic, TypeVar
 
 from psygnal import Signal
 
+from core.threads import step_back
+
 log = logging.getLogger(__name__)
 
 LONGEST_WAIT_S = 0.4
@@ -229,6 +231,7 @@ class Job:
         return nullcontext() if self._lane is None else self._lane.step()
 
     def _run(self) -> None:
+        step_back()
         self._enter(JobState.RUNNING, {JobState.QUEUED})
         try:
             while True:

@@ -13,6 +13,7 @@ from core import cli
 from core.cli.options import DataDir
 from core.errors import UserError
 from core.formats import find_scene
+from core.threads import go_first, step_back
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QApplication
@@ -51,7 +52,7 @@ def open_window(scene: Path | None, data: Path | None, tour: Path | None = None)
     from viewer.theme import apply_theme
 
     _require_display()
-    sys.setswitchinterval(0.0005)
+    go_first()
     application = create_application()
     apply_theme(application, load().theme)
     session = Session()
@@ -132,5 +133,6 @@ def _require_display() -> None:
 def _warm_up() -> None:
     from core import metrics, rendering
 
+    step_back()
     rendering.warm_up()
     metrics.warm_up()

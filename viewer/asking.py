@@ -10,6 +10,7 @@ import torch
 from PySide6.QtCore import QObject, Signal
 
 from core.jobs import Lane
+from core.threads import step_back
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Asker(QObject):
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        step_back()
         while True:
             with self._wake:
                 while not self._waiting and not self._closed:

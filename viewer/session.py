@@ -161,7 +161,7 @@ class Session(QObject):
     def removed_count(self) -> int:
         """How many Gaussians the preview takes away."""
         removed = self.removed
-        return 0 if removed is None else int(removed.sum())
+        return 0 if removed is None else self._memory.get(_count, removed)
 
     @property
     def choice(self) -> Choice | None:
@@ -426,3 +426,7 @@ class Session(QObject):
 
 def _is_inside(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
+
+
+def _count(mask: Tensor) -> int:
+    return int(mask.sum())

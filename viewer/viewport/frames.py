@@ -20,6 +20,7 @@ from core.jobs import Lane, Slot
 from core.rendering.cpu.common import workers
 from core.rigs import default_view
 from core.scene import GaussianScene
+from core.threads import step_back
 from viewer.viewport.comparing import Comparing
 from viewer.viewport.request import FrameRequest, Picture
 from viewer.viewport.shading import Shading
@@ -203,6 +204,7 @@ class FrameRenderer(QObject):
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        step_back()
         while (request := self._requests.take()) is not None and not self._requests.closed:
             try:
                 with self._lane.preview():

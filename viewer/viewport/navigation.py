@@ -303,11 +303,11 @@ class Navigator:
     def _rotation(self, pose: Pose) -> Matrix:
         """Rows right, down, forward."""
         heading = self._east * cos(pose.yaw) + self._north * sin(pose.yaw)
-        right = np.cross(heading, self._up)
+        right = self._east * sin(pose.yaw) - self._north * cos(pose.yaw)
         forward = heading * cos(pose.pitch) + self._up * sin(pose.pitch)
-        down = np.cross(forward, right)
-        rolled = right * cos(pose.roll) + down * sin(pose.roll)
-        return np.stack([rolled, np.cross(forward, rolled), forward])
+        down = heading * sin(pose.pitch) - self._up * cos(pose.pitch)
+        turned, risen = cos(pose.roll), sin(pose.roll)
+        return np.array([right * turned + down * risen, down * turned - right * risen, forward])
 
 
 def _upright(pitch: float) -> float:
