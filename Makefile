@@ -46,7 +46,7 @@ demo: setup system
 
 bench: setup
 	for name in ply render sweep train; do $(BIN)/python -m tests.benchmarks.bench_$$name || exit; done
-	$(XVFB) $(BIN)/python -m tests.benchmarks.bench_splats
+	for name in splats window; do $(XVFB) $(BIN)/python -m tests.benchmarks.bench_$$name || exit; done
 
 clean:
 	rm -rf $(VENV) demo-out .pytest_cache .mypy_cache .ruff_cache

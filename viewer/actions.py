@@ -7,7 +7,7 @@ from PySide6.QtGui import QAction, QActionGroup, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QToolBar, QWidget
 
 from viewer import theme
-from viewer.action_spec import ActionSpec, Need, Scope, tool_tip, undo_names
+from viewer.action_spec import Need, Scope, tool_tip, undo_names
 from viewer.action_table import ACTIONS, MENUS
 from viewer.session import Session
 from viewer.viewport.fly import DIRECTIONS
@@ -119,12 +119,15 @@ class Actions(QObject):
     @Slot()
     def refresh(self) -> None:
         """Enable what can be used now, say why the rest cannot, and set the check marks."""
+        undo, redo = undo_names(self._session)
+        acts_on = {"edit.undo": undo, "edit.redo": redo}
         for spec in ACTIONS:
             action = self._actions[spec.id]
             needs = self._needs[spec.id]
             usable = needs is None or needs.met(self._session)
             action.setEnabled(usable)
-            title = self._title(spec)
+            what = acts_on.get(spec.id)
+            title = spec.title if what is None else f"{spec.title} {what}"
             if self._told.get(spec.id) != (title, usable):
                 self._told[spec.id] = (title, usable)
                 action.setText(f"{title}\t{spec.keys[0]} (hold)" if spec.held else title)
@@ -137,11 +140,6 @@ class Actions(QObject):
     def _do(self, handler: Callable[[], object]) -> None:
         handler()
         self.refresh()
-
-    def _title(self, spec: ActionSpec) -> str:
-        undo, redo = undo_names(self._session)
-        name = {"edit.undo": undo, "edit.redo": redo}.get(spec.id)
-        return spec.title if name is None else f"{spec.title} {name}"
 
 
 class HeldKeys(QObject):

@@ -1,67 +1,62 @@
-"""Nothing holds the window's thread: measured on 150,000 Gaussians, with real events."""
+"""Nothing holds the window's thread: measured on 150,000 Gaussians, with real events.
 
+Other programs on the machine make turns of the event loop longer by the clock, and pictures fewer.
+So the limits here are on what the thread and the program work; the times by the clock, as they are
+on a quiet machine, are what ``tests/benchmarks/bench_window.py`` tells.
+"""
+
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QStyle, QStyleOptionSlider
+import torch
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from core.formats import save_scene
-from core.rendering import warm_up
-from tests.blobs import blob_scene
+from core.threads import go_first
+from tests.viewer.stall_stage import (
+    VIEWS,
+    drag_slider,
+    fly,
+    large_window,
+    orbit,
+    prune_and_undo,
+    resize,
+    write_large_scene,
+)
 from tests.viewer.watchdog import Watchdog
 from viewer.main_window import MainWindow
-from viewer.session import Session
-from viewer.theme import apply_theme
 from viewer.tour import pause
 
-COUNT = 150_000
 LIMIT_MS = 50
 LOOSE_LIMIT_MS = 1000
 ATTEMPTS = 4
-"""The best of some counts: other programs on the machine stall the thread as well."""
-PREVIEWS_PER_SECOND = 10
-LEFT = Qt.MouseButton.LeftButton
+"""The best of some counts."""
+PREVIEW_LIMIT_S = 0.2
+"""What other threads may work for a preview: two cores then show ten a second."""
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def large_scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("large") / "large.ply"
-    save_scene(blob_scene(COUNT), path)
-    return path
+    return write_large_scene(tmp_path_factory.mktemp("large"))
 
 
 @pytest.fixture
-def window(qtbot: QtBot, qapp, large_scene: Path):
-    apply_theme(qapp)
-    warm_up()
-    window = MainWindow(Session())
-    window.show()
-    qtbot.waitExposed(window)
-    window.session.open(large_scene)
-    qtbot.waitUntil(lambda: window.viewport.settled, timeout=60_000)
-    window.session.set_score("opacity")
-    pause(500)
-    yield window
-    window.session.runner.cancel()
-    qtbot.waitUntil(lambda: not window.session.runner.busy, timeout=60_000)
-    window.session.document.mark_saved()
-    window.close()
-    window.deleteLater()
+def window(qtbot: QtBot, qapp: QApplication, large_scene: Path) -> Iterator[MainWindow]:
+    interval, threads = sys.getswitchinterval(), torch.get_num_threads()
+    go_first()
+    with large_window(qapp, large_scene) as window:
+        yield window
+    sys.setswitchinterval(interval)
+    torch.set_num_threads(threads)
 
 
 def longest_stall(act: Callable[[], object]) -> float:
-    """The best of some attempts: the most that the window's thread worked in one turn, in ms.
-
-    By the clock turns are longer where other programs have the cores: those gaps are only bounded
-    loosely, so that a busy machine fails no test.
-    """
+    """The best of some attempts: the most that the window's thread worked in one turn, in ms."""
     watchdog = Watchdog()
     best = gap = float("inf")
     for _ in range(ATTEMPTS):
@@ -75,83 +70,40 @@ def longest_stall(act: Callable[[], object]) -> float:
     return best
 
 
-def orbit(window: MainWindow, seconds: float = 1.0) -> None:
-    viewport = window.viewport
-    start = viewport.rect().center()
-    QTest.mousePress(viewport, LEFT, pos=start)
-    until, step = time.perf_counter() + seconds, 0
-    while time.perf_counter() < until:
-        step += 1
-        QTest.mouseMove(viewport, start + QPoint((7 * step) % 160, step % 20))
-        pause(8)
-    QTest.mouseRelease(viewport, LEFT, pos=start)
+def start_sweep(window: MainWindow) -> None:
+    window.session.run_scores(view_count=VIEWS)
+    pause(1000)
+    assert window.session.runner.busy
 
 
-def drag_slider(window: MainWindow, seconds: float = 1.5) -> float:
-    """Drag the prune slider to and fro; previews shown per second."""
-    slider = window.prune_panel.slider
-    option = QStyleOptionSlider()
-    slider.initStyleOption(option)
-    handle = slider.style().subControlRect(
-        QStyle.ComplexControl.CC_Slider, option, QStyle.SubControl.SC_SliderHandle, slider
-    )
-    shown: set[int] = set()
-
-    def note(_stats: object) -> None:
-        frame = window.viewport.frame
-        if frame is not None and frame.request.removed is not None:
-            shown.add(id(frame.request.removed))
-
-    window.viewport.frame_shown.connect(note)
-    QTest.mousePress(slider, LEFT, pos=handle.center())
-    began = time.perf_counter()
-    step = 0
-    while time.perf_counter() - began < seconds:
-        step += 1
-        place = 0.5 + 0.4 * (1 - abs((step % 100) / 50 - 1))
-        QTest.mouseMove(slider, QPoint(int(place * slider.width()), handle.center().y()))
-        pause(8)
-    elapsed = time.perf_counter() - began
-    QTest.mouseRelease(slider, LEFT, pos=handle.center())
-    window.viewport.frame_shown.disconnect(note)
-    return len(shown) / elapsed
-
-
-def test_orbiting_does_not_stall(window: MainWindow) -> None:
-    assert longest_stall(lambda: orbit(window)) < LIMIT_MS
+@pytest.mark.parametrize("act", [orbit, fly, resize, prune_and_undo])
+def test_nothing_stalls(window: MainWindow, act: Callable[[MainWindow], float]) -> None:
+    assert longest_stall(lambda: act(window)) < LIMIT_MS
 
 
 def test_dragging_the_slider_does_not_stall_and_follows(window: MainWindow) -> None:
-    window.docks["prune"].show()
-    window.docks["prune"].raise_()
-    pause(300)
-    rates: list[float] = []
-    assert longest_stall(lambda: rates.append(drag_slider(window))) < LIMIT_MS
-    assert max(rates) >= PREVIEWS_PER_SECOND
+    costs: list[float] = []
+
+    def act() -> None:
+        began, all_worked, worked = time.perf_counter(), time.process_time(), time.thread_time()
+        shown = drag_slider(window) * (time.perf_counter() - began)
+        others_s = time.process_time() - all_worked - (time.thread_time() - worked)
+        assert shown >= 1
+        costs.append(others_s / shown)
+
+    assert longest_stall(act) < LIMIT_MS
+    assert min(costs) < PREVIEW_LIMIT_S
 
 
-def test_orbiting_while_scores_are_computed_does_not_stall(window: MainWindow) -> None:
-    window.session.run_scores(view_count=400)
-    pause(1000)
-    assert window.session.runner.busy
-    assert longest_stall(lambda: orbit(window)) < LIMIT_MS
+def test_nothing_stalls_while_scores_are_computed(window: MainWindow) -> None:
+    start_sweep(window)
+    for act in (orbit, drag_slider):
+        assert longest_stall(lambda act=act: act(window)) < LIMIT_MS
 
 
-def test_orbiting_while_exporting_does_not_stall(window: MainWindow, tmp_path: Path) -> None:
+def test_nothing_stalls_while_exporting(window: MainWindow, tmp_path: Path) -> None:
     def act() -> None:
         window.session.export(tmp_path / "out.ply")
         orbit(window, 0.6)
-
-    assert longest_stall(act) < LIMIT_MS
-
-
-def test_applying_a_prune_does_not_stall(window: MainWindow) -> None:
-    def act() -> None:
-        window.session.set_target(COUNT // 2)
-        pause(300)
-        window.session.apply_prune()
-        pause(300)
-        window.session.undo()
-        pause(300)
 
     assert longest_stall(act) < LIMIT_MS
