@@ -18,6 +18,7 @@ from core.scene import GaussianScene
 from core.scoring import Worth
 from viewer.compare import LIVE, CompareMode, Side
 from viewer.steps import ready_scores
+from viewer.widgets.numbers import steps_text
 
 if TYPE_CHECKING:
     from viewer.session import Session
@@ -293,8 +294,8 @@ class Refining(QObject):
         if partial is not None and partial.scene is not run.scene:
             run.offered = partial
             self.offered.emit(
-                f"Stopped with {len(partial.scene):,} Gaussians after {len(run.losses):,} steps. "
-                "The scene is as it was."
+                f"Stopped with {len(partial.scene):,} Gaussians after "
+                f"{steps_text(len(run.losses))}. The scene is as it was."
             )
         self.changed.emit()
 

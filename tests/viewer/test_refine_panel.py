@@ -123,7 +123,9 @@ def test_pause_holds_the_run_and_its_picture(stage: RefineStage) -> None:
     panel, runner = stage.panel, stage.session.runner
     panel.pause_button.click()
     stage.until(lambda: runner.job.state == JobState.PAUSED)
-    QTest.qWait(150)
+    with runner.lane.preview():  # the step under way has ended
+        pass
+    QTest.qWait(300)
     steps = len(stage.refining.run.losses)
     stage.until(lambda: stage.window.viewport.settled)
     QTest.qWait(150)

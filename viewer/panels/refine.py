@@ -27,6 +27,7 @@ from viewer.widgets.numbers import (
     megabytes_text,
     milliseconds_text,
     percent_text,
+    steps_text,
 )
 from viewer.widgets.numbers_table import NumbersTable
 
@@ -381,7 +382,7 @@ def told(run: Run, in_place: bool | None) -> str:
         if run.offered is None:
             return "Stopped: the scene is as it was."
         return (
-            f"Stopped after {len(run.losses):,} steps, the scene is as it was. "
+            f"Stopped after {steps_text(len(run.losses))}, the scene is as it was. "
             f"The run had {len(run.offered.scene):,} Gaussians."
         )
     if in_place is False:
@@ -390,7 +391,7 @@ def told(run: Run, in_place: bool | None) -> str:
     if run.outcome == Outcome.KEPT:
         count = len(run.document.scene)
         measured = f" Last measured: {stages[-1].name}." if stages else ""
-        return f"Kept after {len(run.losses):,} steps: {count:,} Gaussians.{measured}"
+        return f"Kept after {steps_text(len(run.losses))}: {count:,} Gaussians.{measured}"
     if len(stages) < 2:
         return "Refined."
     first, last = stages[0].evaluation, reached(stages).evaluation

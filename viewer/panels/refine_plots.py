@@ -80,6 +80,7 @@ class LossPlot(Plot):
             self.addItem(self.cuts[-1], ignoreBounds=True)
         for line, start in zip(self.cuts, cuts, strict=True):
             line.setPos(start)
+        self.getPlotItem().setVisible(len(values) > 0)
         if not len(values):
             self.raw.setData([], [])
             self.smooth.setData([], [])

@@ -45,6 +45,11 @@ def value_text(value: float | None, grouped: bool = True) -> str:
     return f"{digits}e{int(exponent)}"
 
 
+def steps_text(count: int) -> str:
+    """A number of steps, as in "1 step" and "1,000 steps"."""
+    return f"{count:,} step" if count == 1 else f"{count:,} steps"
+
+
 def milliseconds_text(ms: float | None) -> str:
     """The time of a picture, a dash where none was drawn."""
     return f"{MISSING if ms is None else f'{ms:,.{0 if ms >= 10 else 1}f}'} ms"
