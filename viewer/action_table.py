@@ -25,7 +25,7 @@ _FILE = (
     ActionSpec("file.open", "Open Scene…", "File", keys=("Ctrl+O",), short="Open",
         tip="Open a scene of Gaussians, such as a .ply file.", icon="open", needs=NO_JOB),
     ActionSpec("file.open_demo", "Open Demo Scene", "File", icon="sample",
-        tip="Open the still life that comes along.", needs=NO_JOB),
+        tip="Open the trained still life that comes along, with its photos.", needs=NO_JOB),
     ActionSpec("file.open_folder", "Open Scene with Its Photos…", "File",
         tip="Open a folder that holds a scene and its photos and cameras.", icon="photo",
         needs=NO_JOB),

@@ -102,7 +102,7 @@ def demo(
     from importlib.resources import as_file, files
 
     with as_file(files("resources") / "demo") as folder:
-        raise typer.Exit(open_window(folder / "demo.ply", folder / "cameras.json", tour))
+        raise typer.Exit(open_window(folder / "demo.ply", folder, tour))
 
 
 def main() -> int:

@@ -156,9 +156,9 @@ class FileCommands(QObject):
             self.open(used[0])
 
     def open_demo(self) -> None:
-        """Open the scene that comes along, with its cameras."""
+        """Open the scene that comes along, with its photos and cameras."""
         folder = Path(str(package_files("resources") / "demo"))
-        self.guard(lambda: self._session.open(folder / "demo.ply", folder / "cameras.json"))
+        self.guard(lambda: self._session.open(folder / "demo.ply", folder))
 
     def guard(self, then: Then) -> None:
         """Do ``then``, unless a person wants to keep changes that it would lose."""

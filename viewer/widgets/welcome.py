@@ -221,7 +221,7 @@ class Welcome(QScrollArea):
             "",
         )
         self.demo_card = Card(
-            "sample", "Try the demo scene", "A small still life that comes along.", ""
+            "sample", "Try the demo scene", "A small trained still life with its photos.", ""
         )
         self.open_card.clicked.connect(self.open_asked)
         self.dataset_card.clicked.connect(self.dataset_asked)
