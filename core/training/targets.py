@@ -161,7 +161,7 @@ class SelfTargets:
         scene: GaussianScene,
         cameras: Sequence[Camera],
         background: Color = (0.0, 0.0, 0.0),
-        jitter: float = 0.5,
+        jitter: float = 1.0,
         straight: float = 0.5,
     ) -> None:
         self.background = background
@@ -226,14 +226,14 @@ def on_background(picture: Tensor, background: Color) -> Tensor:
     return picture[..., :3] * alpha + behind * (1 - alpha)
 
 
-def extent_of(cameras: Sequence[Camera]) -> float:
+def extent_of(cameras: Sequence[Camera], otherwise: float = 1.0) -> float:
     """The scale of learning rates and sizes in world units, as in 3D Gaussian Splatting.
 
-    1.1 times the largest distance of a camera from their mean; where that is zero, 1.
+    1.1 times the largest distance of a camera from their mean; ``otherwise`` if there is none.
     """
     centers = np.stack([camera.position for camera in cameras])
     radius = float(np.linalg.norm(centers - centers.mean(axis=0), axis=1).max())
-    return EXTENT_FACTOR * radius if radius > 1e-9 else 1.0
+    return EXTENT_FACTOR * radius if radius > 1e-9 else otherwise
 
 
 def _spacing(scene: GaussianScene, cameras: Sequence[Camera]) -> Matrix:

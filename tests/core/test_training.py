@@ -339,6 +339,7 @@ class TestRefine:
     def test_the_extent_is_that_of_the_cameras(self) -> None:
         assert extent_of(cameras_around(4)) == pytest.approx(1.1 * 3)
         assert extent_of(cameras_around(1)) == 1
+        assert extent_of(cameras_around(1), otherwise=7.0) == 7
 
     def test_sparsifying_empties_all_but_the_wanted_number(self, targets: PhotoTargets) -> None:
         scene = wanted_scene()
