@@ -82,9 +82,7 @@ def run(splat_pass: SplatPass, count: int) -> None:
 
     def order(affordable: float = float("inf"), index: int = 0) -> SplatBatch:
         moved = orbit_camera(WIDTH, HEIGHT, index, 720)
-        return ordering.batch(
-            scene, moved, keep=everything, colors=None, worth=None, affordable=affordable
-        )
+        return ordering.batch(scene, moved, keep=everything, colors=None, affordable=affordable)
 
     batch = order()
     uploads = 0

@@ -19,7 +19,6 @@ from core.rendering import render
 from core.rendering.cpu.renderer import Workspace
 from core.rigs import default_view
 from core.scene import GaussianScene
-from core.scoring import ORDINARY, UNSEEN, Worth
 from tests.blobs import blob_scene
 from tests.synthetic import orbit_camera, surface_scene
 from viewer.viewport import splats, splats_painter
@@ -34,8 +33,9 @@ from viewer.viewport.splats_order import (
     SplatList,
     SplatOrder,
     coarse_scale,
+    lots,
     splat_data,
-    worth_most,
+    thinned,
 )
 from viewer.viewport.splats_painter import SplatPainter
 from viewer.viewport.tints import BACKGROUND
@@ -58,14 +58,11 @@ def batch_of(
     *,
     keep: Tensor | None = None,
     colors: Tensor | None = None,
-    worth: Worth | None = None,
     affordable: float = EVERYTHING,
 ) -> SplatBatch:
     if keep is None:
         keep = torch.ones(len(scene), dtype=torch.bool)
-    return SplatOrder().batch(
-        scene, camera, keep=keep, colors=colors, worth=worth, affordable=affordable
-    )
+    return SplatOrder().batch(scene, camera, keep=keep, colors=colors, affordable=affordable)
 
 
 @pytest.fixture
@@ -268,32 +265,25 @@ def test_the_texels_hold_the_scene() -> None:
 # Level of detail
 
 
-def test_while_not_all_is_affordable_the_worthiest_are_drawn_in_order() -> None:
+def test_while_not_all_is_affordable_a_part_is_drawn_in_order() -> None:
     scene, camera = surface_scene(5000), orbit_camera(160, 120)
-    classes = torch.full((len(scene),), ORDINARY, dtype=torch.uint8)
-    classes[:1000] = UNSEEN
-    values = torch.randn(len(scene), generator=torch.Generator().manual_seed(3)).double()
-    worth = Worth("removal-error", values, classes)
     affordable = 2.5e5
-    batch = batch_of(scene, camera, worth=worth, affordable=affordable)
+    batch = batch_of(scene, camera, affordable=affordable)
     assert batch.scale < 1
     assert 0 < len(batch.coarse) < len(batch.full)
     assert 0.8 * affordable < batch.coarse.cost[-1] <= affordable
-    shown = batch.full.instances["index"].astype(np.int64)
-    chosen = batch.coarse.instances["index"].astype(np.int64)
-    ranks = worth.ranks.numpy()
-    left_out = np.setdiff1d(shown, chosen)
-    assert ranks[chosen].min() > ranks[left_out].max()
+    shown, chosen = batch.full.instances["index"], batch.coarse.instances["index"]
     np.testing.assert_array_equal(chosen, shown[np.isin(shown, chosen)])
 
 
-def test_without_a_score_the_prominent_are_drawn() -> None:
-    scene, camera = surface_scene(5000), orbit_camera(160, 120)
-    batch = batch_of(scene, camera, affordable=3e5)
-    chosen = batch.coarse.instances["index"].astype(np.int64)
-    left_out = np.setdiff1d(batch.full.instances["index"].astype(np.int64), chosen)
-    size = scene.log_scales.exp().topk(2, dim=1).values.prod(dim=1) * scene.opacities()
-    assert size[chosen].median() > 3 * size[left_out].median()
+def test_gaussians_stay_by_lot_with_chances_as_the_root_of_their_prominence() -> None:
+    index = np.arange(40_000, dtype=np.uint32)
+    prominence = np.where(index % 2 == 0, 1.0, 16.0).astype(np.float32)
+    rank = lots(index, prominence)
+    np.testing.assert_array_equal(rank[5:9], lots(index[5:9], prominence[5:9]))
+    first = np.argsort(rank)[-2000:]
+    assert (prominence[first] == 16).mean() == pytest.approx(0.8, abs=0.03)
+    assert np.bincount(first // 4000, minlength=10).min() > 100
 
 
 def test_at_least_one_rank_is_drawn_and_equal_ranks_stay_together() -> None:
@@ -301,9 +291,9 @@ def test_at_least_one_rank_is_drawn_and_equal_ranks_stay_together() -> None:
     instances["index"] = range(4)
     full = SplatList(instances, np.arange(5) * 100.0)
     rank = np.array([65535, 10, 65535, 10], np.uint16)
-    assert worth_most(full, rank, 1.0).instances["index"].tolist() == [0, 2]
-    assert worth_most(full, rank, 250.0).instances["index"].tolist() == [0, 2]
-    assert worth_most(full, rank, 400.0).instances["index"].tolist() == [0, 1, 2, 3]
+    assert thinned(full, rank, 1.0).instances["index"].tolist() == [0, 2]
+    assert thinned(full, rank, 250.0).instances["index"].tolist() == [0, 2]
+    assert thinned(full, rank, 400.0).instances["index"].tolist() == [0, 1, 2, 3]
 
 
 def test_pictures_get_smaller_before_gaussians_are_left_out() -> None:

@@ -245,7 +245,6 @@ class FrameRenderer(QObject):
             request.camera,
             keep=shown.visible,
             colors=shading.splat_colors(shown),
-            worth=request.worth,
             affordable=self.affordable_px,
         )
         layer = shading.layer(shown)

@@ -15,7 +15,6 @@ from core.cameras import Camera
 from core.rendering.cpu.common import F32, I32, LN2, LOG2_MIN_ALPHA, LOG2E, F, kernel, workers
 from core.rendering.cpu.renderer import Workspace
 from core.scene import GaussianScene
-from core.scoring.worth import Worth
 from viewer.viewport.marks import project_scene
 
 TEXTURE_WIDTH = 2048
@@ -27,6 +26,8 @@ SETUP_PX = 150
 COARSEST, SCALE_STEPS = 0.25, 8
 BRIGHTEST = 1000.0
 """Colours are cut here, so that sums of them stay finite in float16."""
+GOLDEN = 2654435769
+"""2^32 over the golden ratio."""
 _RANK_BITS = 16
 
 INSTANCE = np.dtype([("index", np.uint32), ("color", np.float16, 4)])
@@ -91,8 +92,8 @@ class SplatBatch:
     full
         All Gaussians that are seen.
     coarse, scale
-        What can be drawn in the time of a frame: at this share of the width and height, those worth
-        most, as many as were affordable then. All of them where possible.
+        What can be drawn in the time of a frame: at this share of the width and height, a part of
+        them, as many as were affordable then. All of them where possible.
     """
 
     data: SplatData
@@ -132,7 +133,6 @@ class SplatOrder:
         *,
         keep: Tensor,
         colors: Tensor | None,
-        worth: Worth | None,
         affordable: float,
     ) -> SplatBatch:
         """Colour, cull and order a scene for a camera.
@@ -141,8 +141,6 @@ class SplatOrder:
         ----------
         keep, colors
             As for :func:`core.rendering.render`.
-        worth
-            What to keep longest while not all can be drawn; None for the most prominent.
         affordable
             What the coarse list may cost, in pixels.
         """
@@ -162,11 +160,7 @@ class SplatOrder:
         scale = coarse_scale(len(instances), float(area.sum()), affordable)
         coarse = SplatList(instances, _sums(SETUP_PX + scale**2 * area))
         if coarse.cost[-1] > affordable:
-            index = instances["index"]
-            rank = (
-                _bits(prominence) if worth is None else _places(worth.ranks.numpy()[index], worth)
-            )
-            coarse = worth_most(coarse, rank, affordable)
+            coarse = thinned(coarse, lots(instances["index"], prominence), affordable)
         return SplatBatch(self._data, camera, full, coarse, scale)
 
 
@@ -181,7 +175,20 @@ def coarse_scale(count: int, area: float, affordable: float) -> float:
     return min(1.0, max(COARSEST, math.floor(fitting * SCALE_STEPS) / SCALE_STEPS))
 
 
-def worth_most(full: SplatList, rank: U16, affordable: float) -> SplatList:
+def lots(index: NDArray[np.uint32], prominence: F32) -> U16:
+    """The order ``(M,)`` in which Gaussians stay while not all can be drawn: the highest longest.
+
+    They are drawn by lot, with chances as the square root of their prominence: the most prominent
+    alone would pile up in some places and leave holes in others. The lot ``u`` of a Gaussian is
+    always the same, and those of neighbours in the file are far apart. Highest ``u^(1 / w)`` is a
+    draw with weights ``w`` without replacement (Efraimidis and Spirakis 2006).
+    """
+    lot = (index * np.uint32(GOLDEN) + 0.5) / 2.0**32
+    staying = np.sqrt(prominence) / -np.log(lot)
+    return _bits(staying.astype(np.float32))
+
+
+def thinned(full: SplatList, rank: U16, affordable: float) -> SplatList:
     """The Gaussians of highest ``rank (M,)`` that cost no more than ``affordable``, in order.
 
     Whole ranks stay or go, so that nothing flickers while the camera moves.
@@ -271,8 +278,3 @@ def _sums(cost: F32 | F64) -> F64:
 def _bits(values: F32) -> U16:
     """Numbers of at least 0 by their leading bits, which order as they do."""
     return (values.view(np.uint32) >> (32 - 1 - _RANK_BITS)).astype(np.uint16)
-
-
-def _places(ranks: NDArray[np.int64], worth: Worth) -> U16:
-    """Places in the order of worth, in 16 bits."""
-    return ((ranks << _RANK_BITS) // max(1, len(worth))).astype(np.uint16)

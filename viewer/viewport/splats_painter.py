@@ -36,7 +36,7 @@ class _Task:
 
 
 class SplatPainter:
-    """Draws what is worth most while something changes, and all when it is still, in slices.
+    """Draws what is affordable while something changes, and all when it is still, in slices.
 
     The picture shown is always a whole one: the next is drawn beside it.
 
