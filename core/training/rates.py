@@ -52,8 +52,23 @@ class LearningRates:
         }
 
 
-TRAIN_RATES = LearningRates()
-"""Those of 3D Gaussian Splatting."""
+TRAIN_RATES = LearningRates(
+    means=8e-4,
+    means_end=8e-6,
+    log_scales=1e-2,
+    quats=2e-3,
+    opacity_logits=0.1,
+    sh_base=5e-3,
+    sh_rest=2.5e-4,
+    end=0.25,
+)
+"""For some thousand steps from points.
+
+Measured on a capture of 97 photos at 495x371 with 3000 steps, together with a penalty on opacities
+and colours that take their next degree sooner: 29.40 dB on held-out photos with 113k Gaussians; at
+the rates of 3D Gaussian Splatting (the defaults of :class:`LearningRates`), which are for 30,000
+steps, 28.59 with 128k.
+"""
 
 REFINE_RATES = LearningRates(
     means=1.9e-4,

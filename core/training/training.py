@@ -64,8 +64,8 @@ class TrainSettings:
     ssim_weight: float = SSIM_WEIGHT
     rates: LearningRates = TRAIN_RATES
     growth: Growth = DEFAULT_GROWTH
-    degree_every: float = 0.1
-    opacity_penalty: float = 0.0
+    degree_every: float = 0.05
+    opacity_penalty: float = 0.005
     scale_penalty: float = 0.0
 
     def __post_init__(self) -> None:
