@@ -59,7 +59,7 @@ def open_window(scene: Path | None, data: Path | None, tour: Path | None = None)
     window = MainWindow(session)
     collector = GarbageCollector()
     window.show()
-    warming = threading.Thread(target=_warm_up, name="warm-up")
+    warming = threading.Thread(target=warm_up, name="warm-up")
     warming.start()
     if scene is not None:
         session.open(scene, data)
@@ -130,7 +130,8 @@ def _require_display() -> None:
         )
 
 
-def _warm_up() -> None:
+def warm_up() -> None:
+    """Load the kernels that pictures and their comparison need; for a thread of its own."""
     from core import metrics, rendering
 
     step_back()

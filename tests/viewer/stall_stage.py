@@ -11,9 +11,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QStyle, QStyleOptionSlider
 
 from core.formats import save_scene
-from core.rendering import warm_up
-from core.threads import step_back
 from tests.blobs import blob_scene
+from viewer.app import warm_up
 from viewer.main_window import MainWindow
 from viewer.session import Session
 from viewer.theme import apply_theme
@@ -38,7 +37,7 @@ def write_large_scene(folder: Path) -> Path:
 def large_window(application: QApplication, scene: Path) -> Iterator[MainWindow]:
     """The window with a scene in it, scored by opacity, and the Prune panel in front."""
     apply_theme(application)
-    warming = threading.Thread(target=lambda: (step_back(), warm_up()))
+    warming = threading.Thread(target=warm_up)
     warming.start()
     warming.join()
     window = MainWindow(Session())
