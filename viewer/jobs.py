@@ -115,6 +115,7 @@ class JobRunner(QObject):
         super().__init__(parent)
         self.lane = Lane()
         self.job: Job | None = None
+        self._busy = False
         self.records: list[JobRecord] = []
         """Jobs of this session, the oldest first; only the last :data:`MAX_RECORDS`."""
         self._reported.connect(self._read)
@@ -122,8 +123,8 @@ class JobRunner(QObject):
 
     @property
     def busy(self) -> bool:
-        """Whether a job has not ended yet."""
-        return self.job is not None and self.job.state not in FINISHED
+        """Whether a job has not ended yet, or its result has not been handed over."""
+        return self._busy
 
     def start(
         self,
@@ -148,7 +149,7 @@ class JobRunner(QObject):
             raise RuntimeError("a job is running already")
         job = Job(name, steps, self.lane if computes else None)
         record = JobRecord(name, datetime.now().astimezone())
-        self.job = job
+        self.job, self._busy = job, True
         self.records = [*self.records, record][-MAX_RECORDS:]
         job.progressed.connect(partial(self._report, job, record))
         job.state_changed.connect(partial(self._enter, record))
@@ -197,6 +198,7 @@ class JobRunner(QObject):
             job.progress = replace(job.progress, partial=None)
         job.finished.disconnect()
         done, stopped = takers
+        self._busy = False
         record.read()
         try:
             if job.state == JobState.DONE:
