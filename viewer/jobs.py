@@ -175,7 +175,9 @@ class JobRunner(QObject):
     def shut_down(self, timeout_s: float = 10.0) -> bool:
         """Cancel and wait; whether the worker ended in time."""
         self.cancel()
-        return self.job is None or self.job.wait(timeout_s)
+        ended = self.job is None or self.job.wait(timeout_s)
+        self._busy = not ended
+        return ended
 
     def _report(self, job: Job, record: JobRecord, progress: Progress) -> None:
         if record.report(progress, job.remaining_s):
