@@ -30,7 +30,10 @@ from tests.core.training_stage import (
 )
 
 QUICK = TrainSettings(
-    steps=60, sh_degree=1, growth=Growth(start=0.1, stop=0.7, every=10, gradient=1e-4)
+    steps=60,
+    sh_degree=1,
+    max_count=2000,
+    growth=Growth(start=0.1, stop=0.7, every=10, gradient=2e-3),
 )
 
 
@@ -70,12 +73,12 @@ class TestTrain:
         assert counts[0] == 60
         assert counts[-1] == len(result) > 120
         assert counts[140:] == [counts[-1]] * 60
-        assert np.mean(losses[-8:]) < 0.75 * np.mean(losses[:8])
+        assert np.mean(losses[-8:]) < 0.6 * np.mean(losses[:8])
         assert result.sh_degree == 1
         start = initial_scene(some_points(), [v.camera for v in views], 1, 1000, 0)
         held_out = cameras_around(5, turn=0.4)
         wanted = wanted_scene()
-        assert likeness(result, wanted, held_out) > likeness(start, wanted, held_out) + 2.5
+        assert likeness(result, wanted, held_out) > likeness(start, wanted, held_out) + 4
 
     def test_the_count_stays_within_bounds(self, views: list[View]) -> None:
         reports: list[Progress] = []
