@@ -81,8 +81,7 @@ class ChangingBackground(PhotoTargets):
     def example(self, step: int, seed: int) -> Example:
         """The photo of a step, on the background of that step."""
         red, green, blue = np.random.default_rng([seed, step, 7]).random(3).tolist()
-        self.background = red, green, blue
-        return super().example(step, seed)
+        return self.example_on(step, seed, (red, green, blue))
 
 
 def make_photos(out: Path) -> None:

@@ -136,7 +136,7 @@ def _step(parameters: Parameters, targets: Targets, policy: Policy, step: int) -
     drawn = render(
         parameters.scene(),
         example.camera,
-        background=targets.background,
+        background=example.background,
         sh_degree=policy.sh_degree(step),
         means2d_grad=watched,
     )

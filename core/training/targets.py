@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.cameras import Camera, Matrix, View
-from core.datasets import load_photo
+from core.datasets import load_photo, over_background
 from core.datasets.photos import Photo
 from core.errors import UserError
 from core.framing import scene_frame
@@ -30,10 +30,11 @@ Color = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """A camera and the picture wanted there, float32 ``(H, W, 3)`` in 0..1."""
+    """A camera, the picture wanted there, float32 ``(H, W, 3)`` in 0..1, and what is behind it."""
 
     camera: Camera
     picture: Tensor
+    background: Color
 
 
 class Targets(Protocol):
@@ -118,18 +119,23 @@ class PhotoTargets:
         UserError
             If its file is gone or damaged by now.
         """
-        index = shuffled(step, len(self._views), seed)
-        return Example(self._views[index].camera, self._picture(index))
+        return self.example_on(step, seed, self.background)
 
-    def _picture(self, index: int) -> Tensor:
+    def example_on(self, step: int, seed: int, background: Color) -> Example:
+        """The photo of a step, on a background of its own."""
+        index = shuffled(step, len(self._views), seed)
+        photo = over_background(self._photo(index), background)
+        picture = torch.from_numpy(np.divide(photo, np.float32(255))).to(self._device)
+        return Example(self._views[index].camera, picture, background)
+
+    def _photo(self, index: int) -> Photo:
         photo = self._photos.get(index)
         if photo is None:
             photo = load_photo(self._views[index])
             if photo.nbytes <= self._room:
                 self._room -= photo.nbytes
                 self._photos[index] = photo
-        picture = torch.from_numpy(np.divide(photo, np.float32(255)))
-        return on_background(picture.to(self._device), self.background)
+        return photo
 
 
 class SelfTargets:
@@ -197,7 +203,7 @@ class SelfTargets:
             camera = self._moved(camera, float(self._reach[index]), rng)
         with torch.no_grad():
             drawn = render(self._scene, camera, background=self.background)
-        return Example(camera, drawn.rgb.clamp(0, 1))
+        return Example(camera, drawn.rgb.clamp(0, 1), self.background)
 
     def _moved(self, camera: Camera, reach: float, rng: np.random.Generator) -> Camera:
         slope = min(camera.width / camera.K[0, 0], camera.height / camera.K[1, 1]) / 2
@@ -215,15 +221,6 @@ def shuffled(step: int, count: int, seed: int) -> int:
     new order."""
     epoch, place = divmod(step, count)
     return int(np.random.default_rng([seed, epoch, 0]).permutation(count)[place])
-
-
-def on_background(picture: Tensor, background: Color) -> Tensor:
-    """A picture ``(H, W, 3)``, or ``(H, W, 4)`` with straight alpha laid on a colour."""
-    if picture.shape[-1] == 3:
-        return picture
-    alpha = picture[..., 3:]
-    behind = torch.tensor(background, dtype=picture.dtype, device=picture.device)
-    return picture[..., :3] * alpha + behind * (1 - alpha)
 
 
 def extent_of(cameras: Sequence[Camera], otherwise: float = 1.0) -> float:

@@ -9,32 +9,15 @@ import pytest
 import torch
 from PIL import Image
 
-from core import cli
 from core.cli import options
 from core.formats import load_scene, save_scene
 from core.properties import property_names
 from core.pruning import PRESETS, keep_count
 from core.scoring import DEFAULT_SCORE, SCORES
 from tests.blobs import blob_scene
+from tests.core.cli_stage import run, run_json, scene_file
 
-
-@pytest.fixture
-def scene_file(tmp_path: Path) -> Path:
-    path = tmp_path / "blob.ply"
-    save_scene(blob_scene(300), path)
-    return path
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    code = cli.main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def run_json(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict:
-    code, out, err = run(capsys, *arguments, "--json")
-    assert code == 0, err
-    return json.loads(out)
+__all__ = ["scene_file"]
 
 
 def test_info(capsys: pytest.CaptureFixture[str], scene_file: Path) -> None:

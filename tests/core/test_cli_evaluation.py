@@ -1,32 +1,21 @@
 """The commands that measure: evaluate and lpips-weights."""
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from core import cli
 from core.formats import save_scene
-from core.metrics import lpips_weights
 from core.metrics.lpips import ALEX
 from tests.blobs import blob_scene
 from tests.core.capture_stage import make_capture
+from tests.core.cli_stage import no_weights, run, run_json, scene_file
 
+__all__ = ["no_weights", "scene_file"]
 
-@pytest.fixture(autouse=True)
-def _no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lpips_weights, "weights_folder", lambda: tmp_path / "cache")
-    monkeypatch.delenv("SPLATSCOPE_LPIPS", raising=False)
-
-
-@pytest.fixture
-def scene_file(tmp_path: Path) -> Path:
-    path = tmp_path / "blob.ply"
-    save_scene(blob_scene(300), path)
-    return path
+pytestmark = pytest.mark.usefixtures("no_weights")
 
 
 @pytest.fixture
@@ -34,18 +23,6 @@ def small_file(tmp_path: Path) -> Path:
     path = tmp_path / "small.ply"
     save_scene(blob_scene(300).select(torch.arange(200)), path)
     return path
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    code = cli.main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def run_json(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict:
-    code, out, err = run(capsys, *arguments, "--json")
-    assert code == 0, err
-    return json.loads(out, parse_constant=pytest.fail)
 
 
 def test_held_out_photos(

@@ -6,45 +6,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from core import cli
 from core.cli import training
 from core.formats import load_scene, save_scene
-from core.metrics import lpips_weights
 from core.pruning import SCHEDULES
-from tests.blobs import blob_scene
 from tests.core.capture_stage import make_capture
+from tests.core.cli_stage import COUNT, no_weights, run, run_json, scene_file
 
-COUNT = 300
+__all__ = ["no_weights", "scene_file"]
 
-
-@pytest.fixture(autouse=True)
-def _no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lpips_weights, "weights_folder", lambda: tmp_path / "cache")
-    monkeypatch.delenv("SPLATSCOPE_LPIPS", raising=False)
-
-
-@pytest.fixture
-def scene_file(tmp_path: Path) -> Path:
-    path = tmp_path / "blob.ply"
-    save_scene(blob_scene(COUNT), path)
-    return path
+pytestmark = pytest.mark.usefixtures("no_weights")
 
 
 @pytest.fixture
 def capture(tmp_path: Path) -> Path:
     return make_capture(tmp_path / "photos", stated=True)
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    code = cli.main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
-
-
-def run_json(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict:
-    code, out, err = run(capsys, *arguments, "--json")
-    assert code == 0, err
-    return json.loads(out, parse_constant=pytest.fail)
 
 
 def test_train_makes_a_scene_and_measures_it(

@@ -29,7 +29,7 @@ from core.training import (
     refine,
 )
 from core.training.parameters import Parameters
-from core.training.targets import extent_of, on_background, shuffled
+from core.training.targets import extent_of, shuffled
 from tests.blobs import blob_scene
 from tests.core.training_stage import (
     cameras_around,
@@ -170,9 +170,10 @@ class TestPhotoTargets:
         picture = targets.example(0, 0).picture
         assert picture.shape == (40, 48, 3)
         assert picture[0, 0].tolist() == [1, 0, 0]
-        assert picture[0, -1].tolist() == pytest.approx([0, 0.2 + 0.8 * 0.5, 0.8])
-        opaque = torch.rand(2, 2, 3)
-        assert on_background(opaque, (1, 1, 1)) is opaque
+        assert picture[0, -1].tolist() == pytest.approx([0, 0.2 + 0.8 * 0.5, 0.8], abs=0.5 / 255)
+        other = targets.example_on(0, 0, (1.0, 1.0, 1.0))
+        assert other.background == (1, 1, 1)
+        assert other.picture[0, -1].tolist() == pytest.approx([0.8, 1, 0.8])
 
     def test_a_smaller_camera_takes_a_smaller_photo(self, tmp_path: Path) -> None:
         (view,) = photographed(wanted_scene(20), cameras_around(1), tmp_path)
