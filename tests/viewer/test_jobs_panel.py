@@ -55,12 +55,7 @@ def panel(qtbot: QtBot, session: Session) -> JobsPanel:
 
 def run(qtbot: QtBot, runner: JobRunner, name: str, steps: Steps[object]) -> None:
     runner.start(name, steps, lambda _: None)
-    qtbot.waitUntil(lambda: not runner.busy and _settled(runner))
-
-
-def _settled(runner: JobRunner) -> bool:
-    """Whether the end of the last job has arrived on this thread."""
-    return runner.job is not None and runner.job.result is None and runner.job.error is None
+    qtbot.waitUntil(lambda: not runner.busy)
 
 
 def cell(panel: JobsPanel, row: int, column: int) -> str:
@@ -109,6 +104,21 @@ def test_neither_records_nor_the_runner_hold_on_to_results(qtbot: QtBot, session
     run(qtbot, session.runner, "Break", failing_with_work())
     gc.collect()
     assert made[1]() is None
+
+
+def test_no_job_starts_before_the_result_of_the_last_is_handed_over(
+    qtbot: QtBot, session: Session
+) -> None:
+    runner, results = session.runner, []
+    job = runner.start("first", telling("one"), results.append)
+    assert job.wait(10)
+    assert job.state == JobState.DONE
+    assert runner.busy
+    assert not results
+    with pytest.raises(RuntimeError, match="running"):
+        runner.start("second", telling("two"), results.append)
+    qtbot.waitUntil(lambda: not runner.busy)
+    assert results == [1]
 
 
 def test_only_the_last_jobs_are_remembered(qtbot: QtBot, session: Session) -> None:
