@@ -166,7 +166,7 @@ def test_the_section_stays_as_it_was_left(qtbot, prune, scored) -> None:
 
 
 def test_it_fits_a_narrow_panel(qtbot, prune, scored) -> None:
-    qtbot.waitUntil(lambda: prune.curve.curve is not None)
+    qtbot.waitUntil(lambda: prune.curve.plot.curve is not None)
     scored.set_filters([LOW, LARGE, Filter("neighbours", Relation.ABOVE, 1.0)])
     prune.resize(300, 600)
     assert prune.widget().minimumSizeHint().width() <= prune.viewport().width()

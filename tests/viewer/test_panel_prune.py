@@ -42,7 +42,7 @@ def assert_fields_agree(panel: PrunePanel, session: Session, count: int) -> None
     assert panel.megabytes_spin.value() == pytest.approx(count * each / 1e6, abs=5.1e-5)
     assert round(total * panel.slider.value() / 1000) == pytest.approx(count, abs=total / 1000)
     assert panel.threshold_edit.text() == value_text(threshold, grouped=False)
-    assert panel.curve.line.value() == pytest.approx(np.log10(count))
+    assert panel.curve.plot.line.value() == pytest.approx(np.log10(count))
     goes, stays, size = panel.table.values()[:3]
     assert goes.startswith(f"{total - count:,} (")
     assert stays.startswith(f"{count:,} (")
@@ -226,7 +226,7 @@ def assert_shows(panel: PrunePanel, session: Session, stays: int) -> None:
     assert panel.count_spin.value() == stays
     assert panel.percent_spin.value() == pytest.approx(100 * stays / total, abs=0.0051)
     assert panel.megabytes_spin.value() == pytest.approx(stays * each / 1e6, abs=5.1e-5)
-    assert panel.curve.line.value() == pytest.approx(np.log10(stays))
+    assert panel.curve.plot.line.value() == pytest.approx(np.log10(stays))
     assert panel.table.values()[1].startswith(f"{stays:,} (")
 
 
@@ -308,21 +308,21 @@ def test_apply_stays_in_sight_in_a_small_window(qtbot, scored) -> None:
 
 
 def test_the_curve_is_that_of_the_worth(qtbot, prune, scored) -> None:
-    qtbot.waitUntil(lambda: prune.curve.curve is not None)
+    qtbot.waitUntil(lambda: prune.curve.plot.curve is not None)
     counts, shares = worth_curve(scored.worth, scored.document.alive)
-    assert np.array_equal(prune.curve.curve[0], counts)
-    assert np.allclose(prune.curve.curve[1], shares)
+    assert np.array_equal(prune.curve.plot.curve[0], counts)
+    assert np.allclose(prune.curve.plot.curve[1], shares)
     scored.set_target(600)
     kept = scored.worth.values[scored.worth.order[COUNT - 600 :]].sum() / scored.worth.values.sum()
-    assert prune.curve.share(600) == pytest.approx(float(kept), abs=0.01)
+    assert prune.curve.plot.share(600) == pytest.approx(float(kept), abs=0.01)
     assert "% of worth" in prune.by_score.full_text
 
 
 def test_dragging_on_the_curve_sets_the_target(qtbot, prune, scored) -> None:
-    qtbot.waitUntil(lambda: prune.curve.curve is not None)
+    qtbot.waitUntil(lambda: prune.curve.plot.curve is not None)
     targets = []
     scored.target_changed.connect(lambda: targets.append(scored.target))
-    plot = prune.curve
+    plot = prune.curve.plot
     drag(plot.viewport(), at(plot, np.log10(COUNT)), at(plot, np.log10(300)))
     assert len(targets) >= 4
     assert scored.target == pytest.approx(300, rel=0.05)
@@ -331,9 +331,9 @@ def test_dragging_on_the_curve_sets_the_target(qtbot, prune, scored) -> None:
 
 def test_scores_that_do_not_add_up_have_no_curve(qtbot, prune, scored) -> None:
     scored.document.add_scores({NAME: Worth(NAME, -scored.worth.values, scored.worth.classes)})
-    qtbot.waitUntil(prune.no_curve.isVisible)
-    assert "do not add up" in prune.no_curve.text()
-    assert prune.curve.curve is None
+    qtbot.waitUntil(prune.curve.reason.isVisible)
+    assert "do not add up" in prune.curve.reason.text()
+    assert prune.curve.plot.curve is None
     assert prune.widget().minimumSizeHint().width() <= 290
 
 

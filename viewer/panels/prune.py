@@ -14,17 +14,16 @@ from PySide6.QtWidgets import (
     QPushButton,
     QSlider,
     QSpinBox,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
-from core.pruning import Choice, Join, count_in_megabytes, shortfall_text
-from core.scoring import SCORES, Worth, predicted_psnr, worth_curve
+from core.pruning import Join, count_in_megabytes, shortfall_text
+from core.scoring import SCORES, predicted_psnr
 from viewer.panels.damage import CameraSource, DamageMeter
 from viewer.panels.filters import FilterRows
-from viewer.panels.panel import FieldGuard, Panel, described, wrapped
-from viewer.panels.worth_curve import Curve, WorthCurve
+from viewer.panels.panel import FieldGuard, Panel, described
+from viewer.panels.worth_curve import SessionCurve
 from viewer.session import Session
 from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.group import Footer, Group
@@ -40,9 +39,7 @@ from viewer.widgets.section import Section
 POSITIONS = 1000
 FIELD_WIDTH = 70
 PART_GAP = 8
-CURVE_HEIGHT, NO_CURVE_HEIGHT = 84, 40
 NOTHING_GOES = "Nothing goes by score."
-NO_CURVE = "Worth against count shows here once there is a score."
 MANY_TIES = 0.001
 REMOVAL_ERROR = "removal-error"
 ROWS = ("Goes", "Stays", "Size", "In this view", "Predicted")
@@ -65,7 +62,6 @@ class PrunePanel(Panel):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.cancel_button.hide()
-        self._curve_of: tuple[Worth, Choice] | None = None
         self.meter = DamageMeter(session, self._is_seen, self)
         self.score_name = ElidedLabel(Qt.TextElideMode.ElideRight)
         self.score_button = QPushButton("Compute")
@@ -79,14 +75,7 @@ class PrunePanel(Panel):
         self.by_score = ElidedLabel(Qt.TextElideMode.ElideRight)
         self.by_score.setProperty("role", "muted")
         self.by_score.setAccessibleName("What the score takes alone")
-        self.curve = WorthCurve()
-        self.no_curve = wrapped("")
-        self.no_curve.setProperty("role", "muted")
-        self.no_curve.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.curve_pages = QStackedWidget()
-        self.curve_pages.setFixedHeight(NO_CURVE_HEIGHT)
-        self.curve_pages.addWidget(self.curve)
-        self.curve_pages.addWidget(self.no_curve)
+        self.curve = SessionCurve(session)
         self.filters = FilterRows(session)
         self.filters_section = Section("Filters", "prune.filters")
         self.filters_section.body.addWidget(self.filters)
@@ -173,7 +162,7 @@ class PrunePanel(Panel):
         self.body.addLayout(grid)
         self.body.addWidget(self.by_score)
         self.body.addWidget(self.note)
-        self.body.addWidget(self.curve_pages)
+        self.body.addWidget(self.curve)
         self.body.addWidget(self.filters_section)
         inside = self.widget()
         parts = None if inside is None else inside.layout()
@@ -234,7 +223,8 @@ class PrunePanel(Panel):
         self.count_spin.valueChanged.connect(self._take)
         self.megabytes_spin.valueChanged.connect(self._megabytes_given)
         self.threshold_edit.editingFinished.connect(self._threshold_given)
-        self.curve.target_dragged.connect(self._take)
+        self.curve.plot.target_dragged.connect(self._take)
+        self.curve.drawn.connect(self._refresh_by_score)
         self.hide_box.toggled.connect(session.set_hiding)
         self.reset_button.clicked.connect(self.reset)
         self.meter.changed.connect(self._refresh_table)
@@ -290,8 +280,7 @@ class PrunePanel(Panel):
         self._show_in_fields(total, count)
         self._refresh_score()
         self._refresh_threshold()
-        self._refresh_curve()
-        self.curve.set_target(count)
+        self.curve.refresh(count)
         self._refresh_by_score()
         self.filters.refresh()
         self._refresh_filters(total)
@@ -355,42 +344,14 @@ class PrunePanel(Panel):
             return 0
         return left.count if target is None else left.kept(target)
 
-    def _refresh_curve(self) -> None:
-        """Draw the curve of another score or other Gaussians to choose among, off this thread."""
-        left, worth = self.session.choice, self.session.worth
-        if left is None or worth is None:
-            self._curve_of = None
-            self._show_curve(None, "" if left is None else NO_CURVE)
-            return
-        if self._curve_of is not None:
-            known_worth, known_choice = self._curve_of
-            if known_worth is worth and known_choice is left:
-                return
-        asked = self._curve_of = (worth, left)
-
-        def take(curve: Curve | None) -> None:
-            if self._curve_of is asked:
-                if curve is not None:
-                    curve = curve[0] + left.others, curve[1]
-                self._show_curve(curve, "No curve: the values of this score do not add up.")
-                self._refresh_by_score()
-
-        self.session.asker.ask("worth curve", lambda: worth_curve(worth, left.among), take)
-
-    def _show_curve(self, curve: Curve | None, reason: str) -> None:
-        self.no_curve.setText(reason)
-        self.curve.set_curve(curve)
-        self.curve.set_target(self.count)
-        self.curve_pages.setCurrentWidget(self.no_curve if curve is None else self.curve)
-        self.curve_pages.setFixedHeight(NO_CURVE_HEIGHT if curve is None else CURVE_HEIGHT)
-
+    @Slot()
     def _refresh_by_score(self) -> None:
         left, total = self.session.choice, self.total
         if left is None or not total or self.session.worth is None:
             self.by_score.set_text("")
             return
         kept = self._kept_by_score()
-        gone, share = left.count - kept, self.curve.share(left.others + kept)
+        gone, share = left.count - kept, self.curve.plot.share(left.others + kept)
         if not gone:
             self.by_score.set_text(NOTHING_GOES)
             return

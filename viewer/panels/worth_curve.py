@@ -7,10 +7,19 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, Qt, Signal, Slot
+from PySide6.QtWidgets import QStackedWidget
 
+from core.pruning import Choice
+from core.scoring import Worth, worth_curve
 from viewer import theme
+from viewer.panels.panel import wrapped
+from viewer.session import Session
 from viewer.widgets.numbers import percent_text
 from viewer.widgets.plots import CountAxis, Plot, translucent
+
+HEIGHT, EMPTY_HEIGHT = 84, 40
+NO_SCORE = "Worth against count shows here once there is a score."
+NO_SUM = "No curve: the values of this score do not add up."
 
 Curve = tuple[NDArray[np.int64], NDArray[np.float64]]
 
@@ -88,3 +97,49 @@ class WorthCurve(Plot):
                 f"{count:,} Gaussians hold {percent_text(share)} of the worth.\n"
                 "Drag to keep so many."
             )
+
+
+class SessionCurve(QStackedWidget):
+    """The curve of the session's score among the Gaussians left to it, or why there is none."""
+
+    drawn = Signal()
+    """Another curve is there, or none any more."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._asked: tuple[Worth, Choice] | None = None
+        self.plot = WorthCurve()
+        self.reason = wrapped("")
+        self.reason.setProperty("role", "muted")
+        self.reason.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setFixedHeight(EMPTY_HEIGHT)
+        self.addWidget(self.plot)
+        self.addWidget(self.reason)
+
+    def refresh(self, target: int) -> None:
+        """Draw the curve of another score or other Gaussians to choose among, off this thread."""
+        self.plot.set_target(target)
+        left, worth = self._session.choice, self._session.worth
+        if left is None or worth is None:
+            self._asked = None
+            self._show(None, "" if left is None else NO_SCORE)
+            return
+        if self._asked is not None and self._asked[0] is worth and self._asked[1] is left:
+            return
+        asked = self._asked = (worth, left)
+
+        def take(curve: Curve | None) -> None:
+            if self._asked is asked:
+                if curve is not None:
+                    curve = curve[0] + left.others, curve[1]
+                self._show(curve, NO_SUM)
+                self.drawn.emit()
+
+        self._session.asker.ask("worth curve", lambda: worth_curve(worth, left.among), take)
+
+    def _show(self, curve: Curve | None, reason: str) -> None:
+        self.reason.setText(reason)
+        self.plot.set_curve(curve)
+        self.setCurrentWidget(self.reason if curve is None else self.plot)
+        self.setFixedHeight(EMPTY_HEIGHT if curve is None else HEIGHT)
