@@ -223,6 +223,7 @@ class MainWindow(QMainWindow):
         for panel in (cameras, metrics, self.sensitivity_panel, self.refine_panel):
             panel.attach_asked.connect(self.files.ask_dataset)
         session.refining.offered.connect(self._offer)
+        session.refining.withdrawn.connect(self.toasts.withdraw)
         metrics.view_chosen.connect(viewport.show_view)
         metrics.camera_chosen.connect(viewport.go_to)
         viewport.view_shown.connect(metrics.mark_view)

@@ -164,6 +164,8 @@ class Refining(QObject):
     """The run, or what is known of it."""
     offered = Signal(str)
     """A run was stopped, and what it had can be kept; what a person is told of it."""
+    withdrawn = Signal(str)
+    """That offer is over: taken, declined, or of Gaussians that are no longer there."""
 
     def __init__(self, session: "Session") -> None:
         super().__init__(session)
@@ -194,6 +196,8 @@ class Refining(QObject):
         contents = document.contents
         run = Run(choices, document, contents, document.alive, document.visible, scene)
         steps = run.watched(make(scene, document, choices))
+        if self.run is not None:
+            self._withdraw(self.run)
         self.run = run
         document.locked = True
         session.runner.start(
@@ -209,7 +213,8 @@ class Refining(QObject):
         run = self.run
         if run is None or run.offered is None:
             return
-        result, run.offered = run.offered, None
+        result = run.offered
+        self._withdraw(run)
 
         def take(scores: dict[str, Worth]) -> None:
             if self.run is run and self._session.document is run.document and run.unchanged:
@@ -222,7 +227,7 @@ class Refining(QObject):
     def decline(self) -> None:
         """Drop what a stopped run had made."""
         if self.run is not None and self.run.offered is not None:
-            self.run.offered = None
+            self._withdraw(self.run)
             self.changed.emit()
 
     def compare(self) -> None:
@@ -293,24 +298,33 @@ class Refining(QObject):
         self._session.show_live(None)
         if partial is not None and partial.scene is not run.scene:
             run.offered = partial
-            self.offered.emit(
-                f"Stopped with {len(partial.scene):,} Gaussians after "
-                f"{steps_text(len(run.losses))}. The scene is as it was."
-            )
+            self.offered.emit(_offer_text(run, partial))
         self.changed.emit()
+
+    def _withdraw(self, run: Run) -> None:
+        if run.offered is not None:
+            self.withdrawn.emit(_offer_text(run, run.offered))
+            run.offered = None
 
     @Slot()
     def _follow_edits(self) -> None:
         """What was made of Gaussians that are no longer there cannot be kept."""
         run = self.run
-        if run is not None and run.offered is not None and not run.unchanged:
-            run.offered = None
+        if run is not None and not run.unchanged:
+            self._withdraw(run)
         self.changed.emit()
 
     @Slot()
     def _forget(self) -> None:
+        if self.run is not None:
+            self._withdraw(self.run)
         self.run = self.step_s = None
         self.changed.emit()
+
+
+def _offer_text(run: Run, partial: RoundsResult) -> str:
+    count, steps = len(partial.scene), steps_text(len(run.losses))
+    return f"Stopped with {count:,} Gaussians after {steps}. The scene is as it was."
 
 
 def living(document: Document) -> GaussianScene:

@@ -138,6 +138,12 @@ def test_pause_holds_the_run_and_its_picture(stage: RefineStage) -> None:
     finish(stage)
 
 
+def offers(stage: RefineStage) -> list[Toast]:
+    """Messages on the screen that offer what a stopped run had."""
+    shown = stage.window.toasts.shown
+    return [toast for toast in shown if toast.action_button.text() == "Keep what it has"]
+
+
 def test_a_cancelled_run_leaves_the_scene_and_what_it_had_can_be_kept(stage: RefineStage) -> None:
     stage.open()
     document = stage.session.document
@@ -161,6 +167,7 @@ def test_a_cancelled_run_leaves_the_scene_and_what_it_had_can_be_kept(stage: Ref
     assert stage.refining.run.outcome == Outcome.KEPT
     assert panel.compare_button.isVisible()
     assert not panel.keep_button.isVisible()
+    assert not offers(stage)
     stage.press(Qt.Key.Key_Z, CONTROL)
     stage.settle()
     assert document.scene is opened
@@ -177,6 +184,7 @@ def test_the_offer_of_a_stopped_run_can_be_declined_and_ends_with_an_edit(
         stage.panel.cancel_button.click()
         finish(stage)
         assert stage.refining.run.offered is not None
+        assert len(offers(stage)) == 1
         if decline:
             stage.panel.discard_button.click()
         else:
@@ -185,6 +193,7 @@ def test_the_offer_of_a_stopped_run_can_be_declined_and_ends_with_an_edit(
             document.delete_selected()
         assert stage.refining.run.offered is None
         assert not stage.panel.keep_button.isVisible()
+        assert not offers(stage)
 
 
 def test_the_message_of_a_stopped_run_keeps_too(stage: RefineStage) -> None:
@@ -193,8 +202,7 @@ def test_the_message_of_a_stopped_run_keeps_too(stage: RefineStage) -> None:
     run(stage)
     stage.session.runner.cancel()
     finish(stage)
-    toasts = stage.window.findChildren(Toast)
-    (toast,) = [toast for toast in toasts if toast.action_button.text() == "Keep what it has"]
+    (toast,) = offers(stage)
     toast.action_button.click()
     stage.until(lambda: len(stage.session.document.scene) == 300)
     stage.settle()

@@ -225,8 +225,7 @@ class Toasts(QObject):
 
         ``details`` can be unfolded and copied; ``action`` is the text of a button and what it does.
         """
-        for toast in [shown for shown in self.shown if shown.text == text]:
-            toast.dismiss()
+        self.withdraw(text)
         toast = Toast(level, text, self._over, details, action)
         toast.closed.connect(self._forget)
         toast.resized.connect(self.place)
@@ -236,6 +235,12 @@ class Toasts(QObject):
         toast.show()
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(toast, text))
         self.place()
+
+    @Slot(str)
+    def withdraw(self, text: str) -> None:
+        """Take the message with these words off the screen, if it is there."""
+        for toast in [shown for shown in self.shown if shown.text == text]:
+            toast.dismiss()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.Resize, QEvent.Type.Move):
