@@ -493,7 +493,7 @@ def test_a_job_is_shown_paused_and_cancelled(qtbot, opened) -> None:
     assert status.bar.isVisible()
     assert status.label.width() == width
     panel = opened.sensitivity_panel
-    qtbot.waitUntil(lambda: "left" in panel.progress_text.text())
+    qtbot.waitUntil(lambda: "left" in panel.progress_text.full_text)
     QTest.mouseClick(status.pause_button, LEFT)
     qtbot.waitUntil(lambda: status.label.text() == "Sensitivity: paused")
     QTest.mouseClick(status.pause_button, LEFT)

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from viewer import theme
 from viewer.session import Session
+from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.icon_label import IconLabel
 from viewer.widgets.job_status import REFRESH_MS, job_text, show_fraction
 
@@ -70,7 +71,7 @@ class Panel(QScrollArea):
         self.bar.setTextVisible(False)
         self.bar.setObjectName("thin")
         self.bar.setAccessibleName(f"Progress of {self.title}")
-        self.progress_text = QLabel()
+        self.progress_text = ElidedLabel(Qt.TextElideMode.ElideMiddle)
         self.progress_text.setProperty("role", "muted")
         self.numbers = QVBoxLayout()
         self.numbers.setSpacing(4)
@@ -145,7 +146,7 @@ class Panel(QScrollArea):
         self.cancel_button.setEnabled(job is not None)
         if job is not None:
             show_fraction(self.bar, job)
-            self.progress_text.setText(job_text(job))
+            self.progress_text.set_text(job_text(job))
 
     @Slot()
     def _schedule(self) -> None:
