@@ -280,11 +280,12 @@ def _remember_folder(name: str) -> None:
 def _load_filters() -> list[str]:
     suffixes = sorted({suffix for known in FORMATS for suffix in known.suffixes})
     every = " ".join(f"*{suffix}" for suffix in suffixes)
-    return [f"Scenes ({every})", *(_filter(known) for known in FORMATS), "All files (*)"]
+    filters = [_filter(known) for known in FORMATS if known.suffixes]
+    return [f"Scenes ({every})", *filters, "All files (*)"]
 
 
 def _save_filters() -> list[str]:
-    return [_filter(known) for known in FORMATS if known.save is not None]
+    return [_filter(known) for known in FORMATS if known.save is not None and known.suffixes]
 
 
 def _filter(known: Format) -> str:

@@ -132,13 +132,16 @@ def render(
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Scene to read.")],
     output: Annotated[Path, typer.Argument(metavar="OUT", help="Scene to write.")],
+    to: Annotated[
+        str | None, typer.Option(help="Format, such as spz3; else by the suffix of OUT.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a scene anew, repaired and in the usual layout; the suffix of OUT names the format."""
+    """Write a scene anew, repaired and in the usual layout of its format."""
     from core.formats import load_scene, save_scene
 
     loaded = load_scene(source)
-    save_scene(loaded.scene, output)
+    save_scene(loaded.scene, output, to)
     report(
         {
             "output": str(output),

@@ -22,7 +22,8 @@ class Format:
     title
         What a file dialog shows.
     suffixes
-        File name endings with their dot, lower case, the usual one first.
+        File name endings with their dot, lower case, the usual one first; none where the format is
+        only saved in by its name, as another version with the same ending is.
     recognises
         Whether a file is of this format, from its first ``HEAD_BYTES`` bytes and its path.
     load

@@ -6,12 +6,12 @@ from typing import BinaryIO
 
 from core.errors import UserError
 from core.files import check_target, replacing
-from core.formats import ply
+from core.formats import ply, spz
 from core.formats.format import HEAD_BYTES, Format, Loaded
 from core.formats.repair import repaired
 from core.scene import GaussianScene
 
-FORMATS: tuple[Format, ...] = (ply.FORMAT,)
+FORMATS: tuple[Format, ...] = (ply.FORMAT, spz.FORMAT, spz.FORMAT_V3)
 """All formats; where two recognise a file, the first one opens it."""
 
 
@@ -120,4 +120,7 @@ def _savable_hint() -> str:
 
 
 def _listing(formats: Iterable[Format]) -> str:
-    return ", ".join(f"{format.title} ({', '.join(format.suffixes)})" for format in formats)
+    return ", ".join(
+        f"{format.title} ({', '.join(format.suffixes)})" if format.suffixes else format.name
+        for format in formats
+    )
