@@ -13,7 +13,7 @@ from core.errors import UserError
 from core.formats import FORMATS, Format, find_scene
 from core.jobs import JobState
 from viewer.layout import settings
-from viewer.session import Session
+from viewer.session import Session, is_dataset
 from viewer.viewport.viewport import Viewport
 from viewer.widgets.screenshot_dialog import ScreenshotDialog
 
@@ -135,15 +135,15 @@ class FileCommands(QObject):
         """Open what was chosen, dropped or named; asks first where a changed scene would go."""
         if path.is_dir() and self._session.document is None:
             self.open_folder(path)
-        elif _is_dataset(path):
+        elif is_dataset(path):
             self._session.open_any(path)
         else:
             self.guard(lambda: self._session.open_any(path))
 
     def open_dropped(self, paths: Sequence[Path]) -> None:
         """Open files dropped together: a scene and its photos and cameras, or the first of many."""
-        scenes = [path for path in paths if not _is_dataset(path)]
-        datasets = [path for path in paths if _is_dataset(path)]
+        scenes = [path for path in paths if not is_dataset(path)]
+        datasets = [path for path in paths if is_dataset(path)]
         used = (scenes[:1] + datasets[:1]) if scenes else datasets[:1]
         if len(used) < len(paths):
             names = " and ".join(path.name for path in used)
@@ -260,10 +260,6 @@ class FileCommands(QObject):
         self._then = None
 
 
-def _is_dataset(path: Path) -> bool:
-    return path.is_dir() or path.suffix == ".json"
-
-
 def _make_columns_legible(dialog: QFileDialog) -> None:
     """Room for sizes, kinds and dates, and for the names of places, in Qt's own dialog."""
     table, halves = dialog.findChild(QTreeView, "treeView"), dialog.findChild(QSplitter, "splitter")
@@ -279,7 +275,7 @@ def _remember_folder(name: str) -> None:
 
 def _load_filters() -> list[str]:
     suffixes = sorted({suffix for known in FORMATS for suffix in known.suffixes})
-    every = " ".join(f"*{suffix}" for suffix in suffixes)
+    every = " ".join(_pattern(suffix) for suffix in suffixes)
     filters = [_filter(known) for known in FORMATS if known.suffixes]
     return [f"Scenes ({every})", *filters, "All files (*)"]
 
@@ -289,7 +285,11 @@ def _save_filters() -> list[str]:
 
 
 def _filter(known: Format) -> str:
-    return f"{known.title} ({' '.join(f'*{suffix}' for suffix in known.suffixes)})"
+    return f"{known.title} ({' '.join(_pattern(suffix) for suffix in known.suffixes)})"
+
+
+def _pattern(suffix: str) -> str:
+    return f"*{suffix}" if suffix.startswith(".") else suffix
 
 
 def _suffix(chosen: str) -> str:

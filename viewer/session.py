@@ -16,7 +16,7 @@ from torch import Tensor
 from core.datasets import Dataset
 from core.editing import Document, Edit
 from core.errors import UserError
-from core.formats import Loaded
+from core.formats import Loaded, is_scene
 from core.jobs import Steps
 from core.pruning import Choice, Cut, Filter, Join, choice, cut_mask
 from core.scene import GaussianScene
@@ -291,7 +291,7 @@ class Session(QObject):
 
     def open_any(self, path: Path) -> None:
         """Open what was dropped or named: a scene file, or a folder of posed photos."""
-        if path.is_dir() or path.suffix == ".json":
+        if is_dataset(path):
             if self.document is None:
                 self.notified.emit(
                     "error", "Open a scene first, then drop its photos and cameras onto it."
@@ -422,6 +422,11 @@ class Session(QObject):
             log.error("a job failed", exc_info=error)
             trace = "".join(traceback.format_exception(error))
             self.crashed.emit(f"Something went wrong: {error}", trace)
+
+
+def is_dataset(path: Path) -> bool:
+    """Whether a path that was dropped or named is of posed photos, not of a scene."""
+    return path.is_dir() or (path.suffix == ".json" and not is_scene(path))
 
 
 def _is_inside(path: Path, folder: Path) -> bool:

@@ -107,7 +107,7 @@ def read_views(data: Path | None) -> tuple[View, ...]:
 
     if data is None:
         return ()
-    if any(data.name.lower().endswith(suffix) for known in FORMATS for suffix in known.suffixes):
+    if any(known.fits(data.name) for known in FORMATS):
         return tuple(View(camera) for camera in run_steps(rig_steps(load_scene(data).scene)))
     return load_dataset(data).views
 

@@ -1,7 +1,16 @@
 """Scene files: one module per format, opened by content and written atomically."""
 
-from core.formats.find import find_scene
+from core.formats.find import find_scene, is_scene
 from core.formats.format import Format, Loaded
 from core.formats.registry import FORMATS, check_output, load_scene, save_scene
 
-__all__ = ["FORMATS", "Format", "Loaded", "check_output", "find_scene", "load_scene", "save_scene"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Loaded",
+    "check_output",
+    "find_scene",
+    "is_scene",
+    "load_scene",
+    "save_scene",
+]

@@ -37,7 +37,7 @@ def find_scene(folder: Path) -> Path:
             if entry.is_dir():
                 if depth < _MAX_DEPTH and not entry.is_symlink():
                     pending.append((entry, depth + 1))
-            elif _is_scene(entry):
+            elif is_scene(entry):
                 iteration = re.fullmatch(r"iteration_(\d{1,12})", place.name)
                 rank = int(iteration.group(1)) if iteration else 0
                 above = depth - 2 if iteration else depth
@@ -49,10 +49,9 @@ def find_scene(folder: Path) -> Path:
     return max(found)[3]
 
 
-def _is_scene(path: Path) -> bool:
+def is_scene(path: Path) -> bool:
     """Whether a file looks like a scene; a PLY without opacities is some other point cloud."""
-    suffixes = tuple(suffix for known in FORMATS for suffix in known.suffixes)
-    if not path.name.lower().endswith(suffixes):
+    if not any(known.fits(path.name) for known in FORMATS):
         return False
     try:
         if not path.is_file():

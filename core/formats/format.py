@@ -1,6 +1,6 @@
 """What a file format is, and what opening a file yields."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -22,8 +22,8 @@ class Format:
     title
         What a file dialog shows.
     suffixes
-        File name endings with their dot, lower case, the usual one first; none where the format is
-        only saved in by its name, as another version with the same ending is.
+        File name endings with their dot, or whole file names; lower case, the usual one first.
+        None where only its name chooses it, as for another version with the same ending.
     recognises
         Whether a file is of this format, from its first ``HEAD_BYTES`` bytes and its path.
     load
@@ -32,6 +32,9 @@ class Format:
         Raises :class:`UserError` with a message that continues "Cannot open NAME: ...".
     save
         Writes a scene to a binary stream; None for a format that is only read.
+    save_parts
+        For a format of several files in a folder, in place of ``save``: their contents by name,
+        the one that names the others last.
     """
 
     name: str
@@ -40,6 +43,19 @@ class Format:
     recognises: Callable[[bytes, Path], bool]
     load: Callable[[Path], tuple[GaussianScene, tuple[str, ...]]]
     save: Callable[[GaussianScene, BinaryIO], None] | None = None
+    save_parts: Callable[[GaussianScene], Mapping[str, bytes]] | None = None
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether scenes can be saved in it."""
+        return self.save is not None or self.save_parts is not None
+
+    def fits(self, name: str) -> bool:
+        """Whether a file of that name may be of this format."""
+        return any(
+            name.lower().endswith(suffix) if suffix.startswith(".") else name.lower() == suffix
+            for suffix in self.suffixes
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

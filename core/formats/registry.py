@@ -1,22 +1,31 @@
 """The formats that are known, and opening and saving a scene in any of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
 
 from core.errors import UserError
 from core.files import check_target, replacing
-from core.formats import ply, spz
+from core.formats import ply, sog, spz
 from core.formats.format import HEAD_BYTES, Format, Loaded
 from core.formats.repair import repaired
+from core.formats.sog_encoding import META
 from core.scene import GaussianScene
 
-FORMATS: tuple[Format, ...] = (ply.FORMAT, spz.FORMAT, spz.FORMAT_V3)
+FORMATS: tuple[Format, ...] = (
+    ply.FORMAT,
+    spz.FORMAT,
+    spz.FORMAT_V3,
+    sog.FORMAT,
+    sog.FORMAT_FOLDER,
+)
 """All formats; where two recognise a file, the first one opens it."""
 
 
 def load_scene(path: str | Path) -> Loaded:
     """Open a scene file; its format is told by its content, not by its name.
+
+    A folder is opened by the ``meta.json`` in it.
 
     Raises
     ------
@@ -25,13 +34,15 @@ def load_scene(path: str | Path) -> Loaded:
     """
     path = Path(path)
     try:
+        if path.is_dir() and (path / META).is_file():
+            path /= META
         head = _head(path)
         format = next((known for known in FORMATS if known.recognises(head, path)), None)
         if format is None:
             raise UserError("it is in no known format.", f"Known are: {_listing(FORMATS)}.")
         scene, notes = format.load(path)
         scene, repairs = repaired(scene)
-        return Loaded(scene, format.name, notes + repairs, path.stat().st_size)
+        return Loaded(scene, format.name, notes + repairs, _bytes_of(path))
     except UserError as error:
         raise UserError(f"Cannot open {path.name}: {error.message}", error.hint) from error
     except MemoryError as error:
@@ -60,11 +71,15 @@ def save_scene(scene: GaussianScene, path: str | Path, format: str | None = None
         If the format is unknown or only read, or if the file cannot be written.
     """
     path = Path(path)
-    save = _saver(path, format)
+    chosen = _chosen(path, format)
     if len(scene) == 0:
         raise UserError("There are no Gaussians to save.")
-    with replacing(path) as file:
-        save(scene, file)
+    if chosen.save_parts is not None:
+        _check_folder(chosen, path)
+        _save_parts(chosen.save_parts(scene), path)
+    elif chosen.save is not None:
+        with replacing(path) as file:
+            chosen.save(scene, file)
 
 
 def check_output(path: Path) -> None:
@@ -75,15 +90,51 @@ def check_output(path: Path) -> None:
     UserError
         As :func:`save_scene`.
     """
-    _saver(path, None)
+    chosen = _chosen(path, None)
+    if chosen.save_parts is not None:
+        _check_folder(chosen, path)
     check_target(path)
 
 
-def _saver(path: Path, format: str | None) -> Callable[[GaussianScene, BinaryIO], None]:
+def _chosen(path: Path, format: str | None) -> Format:
+    """The format to save in."""
     chosen = _named(format) if format is not None else _by_suffix(path)
-    if chosen.save is None:
+    if not chosen.is_saved:
         raise UserError(f"{chosen.title} can be opened but not saved.", _savable_hint())
-    return chosen.save
+    return chosen
+
+
+def _check_folder(format: Format, path: Path) -> None:
+    """Refuse a folder whose files of the same names may belong to something else."""
+    if not format.fits(path.name):
+        raise UserError(
+            f"Cannot save to {path}: {format.title} is several files.",
+            f"Give the name {format.suffixes[0]} in a folder of its own.",
+        )
+    check_target(path)
+    if path.exists():
+        with path.open("rb") as file:
+            is_scene = format.recognises(file.read(HEAD_BYTES), path)
+    else:
+        is_scene = not any(path.parent.glob("*.webp"))
+    if not is_scene:
+        raise UserError(
+            f"Cannot save to {path}: other files are in its folder.", "Choose an empty folder."
+        )
+
+
+def _save_parts(parts: Mapping[str, bytes], path: Path) -> None:
+    """Write files beside each other; all are whole before the first is replaced."""
+    *others, last = parts
+    with ExitStack() as stack:
+        for name in (last, *others):
+            target = path if name == last else path.with_name(name)
+            stack.enter_context(replacing(target)).write(parts[name])
+
+
+def _bytes_of(path: Path) -> int:
+    files = [path, *path.parent.glob("*.webp")] if path.name == META else [path]
+    return sum(file.stat().st_size for file in files)
 
 
 def _head(path: Path) -> bytes:
@@ -108,15 +159,14 @@ def _named(name: str) -> Format:
 
 
 def _by_suffix(path: Path) -> Format:
-    endings = [(suffix, format) for format in FORMATS for suffix in format.suffixes]
-    matching = [entry for entry in endings if path.name.lower().endswith(entry[0])]
-    if not matching:
+    fitting = [format for format in FORMATS if format.fits(path.name)]
+    if not fitting:
         raise UserError(f"The name {path.name!r} does not end like a scene file.", _savable_hint())
-    return max(matching, key=lambda entry: len(entry[0]))[1]
+    return max(fitting, key=lambda format: max(len(suffix) for suffix in format.suffixes))
 
 
 def _savable_hint() -> str:
-    return f"Formats to save in: {_listing(f for f in FORMATS if f.save is not None)}."
+    return f"Formats to save in: {_listing(f for f in FORMATS if f.is_saved)}."
 
 
 def _listing(formats: Iterable[Format]) -> str:
