@@ -89,7 +89,8 @@ def test_we_read_what_they_write(name: str, scene: GaussianScene, tmp_path: Path
     transform(tmp_path / "a.ply", tmp_path / file, *options)
     loaded = load_scene(tmp_path / file)
     assert loaded.format == name.rstrip("3")
-    agree(scene, loaded.scene, allowed)
+    # of so few sets of harmonics their palette keeps only some
+    agree(scene, loaded.scene, {**allowed, "sh": 0.04 if name.startswith("spz") else 0.5})
     transform(tmp_path / file, tmp_path / "back.ply")
     theirs = load_scene(tmp_path / "back.ply").scene
     assert torch.allclose(loaded.scene.means, theirs.means, atol=1e-5)
