@@ -9,7 +9,7 @@ from torch import Tensor
 from core.cameras import View
 from core.datasets import Dataset, load_dataset
 from core.errors import UserError
-from core.formats import Loaded, find_scene, load_scene, save_scene
+from core.formats import Loaded, find_scene, load_scene, save_scene, scene_bytes
 from core.jobs import Progress, Steps
 from core.rendering.device import preferred_device
 from core.scene import GaussianScene
@@ -71,7 +71,7 @@ def export_steps(scene: GaussianScene, alive: Tensor, path: Path) -> Steps[int]:
     """Write the living Gaussians; the size of the file."""
     yield Progress(0, 1, f"writing {path.name}")
     save_scene(scene.select(alive), path)
-    return path.stat().st_size
+    return scene_bytes(path)
 
 
 def score_steps(

@@ -138,7 +138,7 @@ def convert(
     as_json: Json = False,
 ) -> None:
     """Write a scene anew, repaired and in the usual layout of its format."""
-    from core.formats import load_scene, save_scene
+    from core.formats import load_scene, save_scene, scene_bytes
 
     loaded = load_scene(source)
     save_scene(loaded.scene, output, to)
@@ -147,7 +147,7 @@ def convert(
             "output": str(output),
             "count": len(loaded.scene),
             "bytes_before": loaded.file_bytes,
-            "bytes_after": output.stat().st_size,
+            "bytes_after": scene_bytes(output),
             "repairs": list(loaded.repairs),
         },
         as_json,

@@ -115,7 +115,7 @@ def prune(
 ) -> None:
     """Take away by filters, and the least worthy, until exactly as many stay as asked for."""
     from core.editing import Document
-    from core.formats import load_scene, save_scene
+    from core.formats import load_scene, save_scene, scene_bytes
     from core.pruning import Cut, Join, choice, cut_mask, keep_count, parse_filter, shortfall_text
     from core.scoring import SCORES, find_score, measure_psnr
 
@@ -161,7 +161,7 @@ def prune(
             "count_before": len(loaded.scene),
             "count_after": len(pruned),
             "bytes_before": loaded.file_bytes,
-            "bytes_after": output.stat().st_size,
+            "bytes_after": scene_bytes(output),
             "takes": takes,
             "note": shortfall_text(cut, left) or None,
             "join": join if len(takes) > 1 else None,

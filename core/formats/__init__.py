@@ -2,7 +2,7 @@
 
 from core.formats.find import find_scene, is_scene
 from core.formats.format import Format, Loaded
-from core.formats.registry import FORMATS, check_output, load_scene, save_scene
+from core.formats.registry import FORMATS, check_output, load_scene, save_scene, scene_bytes
 
 __all__ = [
     "FORMATS",
@@ -13,4 +13,5 @@ __all__ = [
     "is_scene",
     "load_scene",
     "save_scene",
+    "scene_bytes",
 ]

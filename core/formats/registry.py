@@ -42,7 +42,7 @@ def load_scene(path: str | Path) -> Loaded:
             raise UserError("it is in no known format.", f"Known are: {_listing(FORMATS)}.")
         scene, notes = format.load(path)
         scene, repairs = repaired(scene)
-        return Loaded(scene, format.name, notes + repairs, _bytes_of(path))
+        return Loaded(scene, format.name, notes + repairs, scene_bytes(path))
     except UserError as error:
         raise UserError(f"Cannot open {path.name}: {error.message}", error.hint) from error
     except MemoryError as error:
@@ -96,6 +96,12 @@ def check_output(path: Path) -> None:
     check_target(path)
 
 
+def scene_bytes(path: Path) -> int:
+    """Size of a scene's file, or of its files where it is a folder with a ``meta.json``."""
+    pictures = sog.pictures(path) if path.name == META else []
+    return sum(file.stat().st_size for file in [path, *pictures])
+
+
 def _chosen(path: Path, format: str | None) -> Format:
     """The format to save in."""
     chosen = _named(format) if format is not None else _by_suffix(path)
@@ -130,11 +136,6 @@ def _save_parts(parts: Mapping[str, bytes], path: Path) -> None:
         for name in (last, *others):
             target = path if name == last else path.with_name(name)
             stack.enter_context(replacing(target)).write(parts[name])
-
-
-def _bytes_of(path: Path) -> int:
-    files = [path, *path.parent.glob("*.webp")] if path.name == META else [path]
-    return sum(file.stat().st_size for file in files)
 
 
 def _head(path: Path) -> bytes:

@@ -101,8 +101,12 @@ def load_folder(path: Path) -> tuple[GaussianScene, tuple[str, ...]]:
         with file.open("rb") as stream:
             return _within(name, stream.read(limit + 1), limit)
 
-    pictures = path.parent.glob("*.webp")
-    return _decoded(source, sum(file.stat().st_size for file in pictures)), ()
+    return _decoded(source, sum(file.stat().st_size for file in pictures(path))), ()
+
+
+def pictures(path: Path) -> list[Path]:
+    """The pictures beside a ``meta.json``."""
+    return [file for file in path.parent.glob("*.webp") if file.is_file()]
 
 
 FORMAT = Format("sog", "SOG", (".sog",), recognises_bundle, load_bundle, save)

@@ -202,6 +202,25 @@ def test_convert_round_trip(
 
 
 @pytest.mark.parametrize(
+    ("name", "options", "format"),
+    [("a.spz", (), "spz"), ("a.spz", ("--to", "spz3"), "spz"), ("meta.json", (), "sog-folder")],
+)
+def test_convert_compresses(
+    capsys: pytest.CaptureFixture[str],
+    scene_file: Path,
+    tmp_path: Path,
+    name: str,
+    options: tuple[str, ...],
+    format: str,
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    told = run_json(capsys, "convert", scene_file, folder / name, *options)
+    assert load_scene(folder / name).format == format
+    assert told["bytes_after"] == sum(file.stat().st_size for file in folder.iterdir())
+
+
+@pytest.mark.parametrize(
     ("arguments", "hint"),
     [
         (("info", "missing.ply"), "missing.ply"),

@@ -3,6 +3,7 @@
 import gzip
 import math
 import struct
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from core.scene import GaussianScene
 from tests.core.formats_examples import random_scene
 
 HALF = math.sqrt(0.5)
+MEMORY_LIMIT = 48 << 20
 
 
 def int24(*values: int) -> bytes:
@@ -289,6 +291,7 @@ def test_damaged_files_open_or_are_refused(name: str, tmp_path: Path) -> None:
             for where in random.integers(0, min(top, len(content)), 1 + trial % 3):
                 content[where] = random.integers(256)
         path.write_bytes(content)
+        tracemalloc.start()
         try:
             scene = load_scene(path).scene
         except UserError as error:
@@ -296,4 +299,8 @@ def test_damaged_files_open_or_are_refused(name: str, tmp_path: Path) -> None:
             refused += 1
         else:
             assert all(values.isfinite().all() for values in scene.tensors().values())
+        finally:
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        assert peak < MEMORY_LIMIT
     assert refused > 100
