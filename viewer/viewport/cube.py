@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import sqrt
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRect, QRectF, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, QSizeF, Qt
 from PySide6.QtGui import (
     QBrush,
     QColor,
@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPen,
+    QPixmap,
     QPolygonF,
     QTransform,
 )
@@ -68,6 +69,8 @@ class ViewCube(Handle):
         self._pressed: QPointF | None = None
         self._last = QPointF()
         self._dragged = False
+        self._drawn: tuple[object, ...] = ()
+        self._picture = QPixmap()
 
     @property
     def hovered(self) -> str:
@@ -136,17 +139,31 @@ class ViewCube(Handle):
         if box.isEmpty():
             return
         rotation = self._rotation()
-        painter.save()
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if self._over_box:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(14, 15, 18, 90))
-            painter.drawEllipse(box)
-        painter.setOpacity(1.0 if self._over_box else DULL)
-        for axis, sign in _FACES:
-            if sign * rotation[2, axis] < -1e-3:
-                self._paint_face(painter, rotation, axis, sign)
-        painter.restore()
+        ratio = painter.device().devicePixelRatioF()
+        wanted = rotation.tobytes(), self._hovered, self._over_box, ratio, painter.font()
+        if wanted != self._drawn:
+            self._drawn = wanted
+            self._picture = self._draw(rotation, ratio, painter.font())
+        painter.drawPixmap(box.topLeft(), self._picture)
+
+    def _draw(self, rotation: Matrix, ratio: float, font: QFont) -> QPixmap:
+        """A picture of the box, which is kept until something in it changes."""
+        picture = QPixmap((QSizeF(SIZE, SIZE) * ratio).toSize())
+        picture.setDevicePixelRatio(ratio)
+        picture.fill(Qt.GlobalColor.transparent)
+        with QPainter(picture) as painter:
+            painter.setFont(font)
+            painter.translate(-self.box.topLeft())
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            if self._over_box:
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(QColor(14, 15, 18, 90))
+                painter.drawEllipse(self.box)
+            painter.setOpacity(1.0 if self._over_box else DULL)
+            for axis, sign in _FACES:
+                if sign * rotation[2, axis] < -1e-3:
+                    self._paint_face(painter, rotation, axis, sign)
+        return picture
 
     @property
     def _over_box(self) -> bool:

@@ -3,8 +3,8 @@
 import math
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QWheelEvent
+from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QResizeEvent, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from viewer import theme
@@ -12,6 +12,7 @@ from viewer.widgets.numbers import value_text
 
 MIN_TICK_PX = {"bottom": 60, "left": 22}
 AXIS_WIDTH = 64
+RELAYOUT_MS = 60
 
 
 class CountAxis(pg.AxisItem):
@@ -70,6 +71,8 @@ class Plot(pg.PlotWidget):
     def __init__(self, left: pg.AxisItem, bottom: pg.AxisItem, parent: QWidget | None = None):
         super().__init__(parent, axisItems={"left": left, "bottom": bottom})
         self._start: QPointF | None = None
+        self._resized = QTimer(self, singleShot=True, interval=RELAYOUT_MS)
+        self._resized.timeout.connect(self._fit)
         self.setAcceptDrops(False)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         item = self.getPlotItem()
@@ -144,6 +147,23 @@ class Plot(pg.PlotWidget):
             self.cancelled.emit()
         else:
             event.ignore()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        self._fit()
+        super().showEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """While the window's edge is dragged axes are laid out a few times a second, in turns of
+        the event loop of their own."""
+        if not self.isVisible():
+            super().resizeEvent(event)
+        elif not self._resized.isActive():
+            self._resized.start()
+
+    @Slot()
+    def _fit(self) -> None:
+        self._resized.stop()
+        super().resizeEvent(QResizeEvent(self.size(), self.size()))
 
     def leaveEvent(self, event: QEvent) -> None:
         self.tell("")
