@@ -118,7 +118,13 @@ def _clustered(rows: Floats, size: int, rounds: int) -> tuple[Floats, Indices, N
         min_points_per_centroid=1,
         max_points_per_centroid=SAMPLE,
     )
-    kmeans.train(rows)
-    distances, labels = kmeans.index.search(rows, 1)
+    threads = faiss.omp_get_max_threads()
+    # of hundreds of short searches, threads would mostly wait for each other
+    faiss.omp_set_num_threads(1)
+    try:
+        kmeans.train(rows)
+        distances, labels = kmeans.index.search(rows, 1)
+    finally:
+        faiss.omp_set_num_threads(threads)
     centres = np.array(kmeans.centroids, np.float32)
     return centres, labels[:, 0], distances[:, 0].astype(np.float64)
