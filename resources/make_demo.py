@@ -27,7 +27,7 @@ from core.metrics import psnr, ssim  # noqa: E402
 from core.rendering import render  # noqa: E402
 from core.scene import GaussianScene  # noqa: E402
 from core.training import (  # noqa: E402
-    Example,
+    RANDOM,
     Growth,
     LearningRates,
     PhotoTargets,
@@ -72,18 +72,6 @@ SHARPENING = RefineSettings(
 FAINT = 0.005
 
 
-class ChangingBackground(PhotoTargets):
-    """Photos that lie on another colour in every step.
-
-    What is transparent in the photos cannot be imitated by Gaussians of the background's colour.
-    """
-
-    def example(self, step: int, seed: int) -> Example:
-        """The photo of a step, on the background of that step."""
-        red, green, blue = np.random.default_rng([seed, step, 7]).random(3).tolist()
-        return self.example_on(step, seed, (red, green, blue))
-
-
 def make_photos(out: Path) -> None:
     """Write photos, cameras and sparse points."""
     cameras = photo_cameras()
@@ -100,7 +88,7 @@ def make_scene(photos: Dataset) -> GaussianScene:
     """Train at half the photos' size until all Gaussians are there, then sharpen at full size."""
     points = None if photos.points is None else PointCloud(photos.points, photos.point_colors)
     scene = watched(train(photos.train, points, GROWING))
-    scene = watched(refine(scene, ChangingBackground(photos.train), SHARPENING))
+    scene = watched(refine(scene, PhotoTargets(photos.train, RANDOM), SHARPENING))
     return scene.select(scene.opacities() > FAINT)
 
 

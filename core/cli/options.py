@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from core.metrics import Lpips
     from core.scene import GaussianScene
     from core.scoring import Worth
+    from core.training import Background as FitColor
 
 DEFAULT_SCORE = "removal-error"
 SCORE_NAMES = (
@@ -44,6 +45,15 @@ Background = Annotated[
         "--background",
         metavar="black|white|R,G,B",
         help="Colour behind everything; numbers go from 0 to 1.",
+    ),
+]
+FitBackground = Annotated[
+    str | None,
+    typer.Option(
+        "--background",
+        metavar="black|white|R,G,B|random",
+        help="Colour behind everything, or another one in every step; without it random for "
+        "transparent photos, else black. Random is measured on black.",
     ),
 ]
 LpipsFile = Annotated[
@@ -77,6 +87,21 @@ def parse_background(text: str) -> tuple[float, float, float]:
             "Write black, white, or three numbers from 0 to 1 as 1,1,0.5.",
         )
     return red, green, blue
+
+
+def parse_fit_background(text: str | None) -> "FitColor | None":
+    """The background that an option of fitting names: a colour or ``"random"``; None if none.
+
+    Raises
+    ------
+    UserError
+        If it is neither.
+    """
+    from core.training import RANDOM
+
+    if text is None:
+        return None
+    return RANDOM if text.lower() == RANDOM else parse_background(text)
 
 
 def find_lpips(path: Path | None) -> "tuple[Lpips | None, list[str]]":

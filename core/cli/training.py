@@ -12,15 +12,15 @@ import typer
 
 from core.cli.options import (
     SCORE_NAMES,
-    Background,
     DataDir,
+    FitBackground,
     Json,
     LpipsFile,
     Output,
     SceneFile,
     ViewCount,
     find_lpips,
-    parse_background,
+    parse_fit_background,
     read_views,
 )
 from core.errors import UserError
@@ -88,7 +88,7 @@ def train(
     scale: Annotated[
         float, typer.Option("--scale", help="Size of the pictures by that of the photos, up to 1.")
     ] = 1.0,
-    background: Background = "black",
+    background: FitBackground = None,
     seed: Seed = 0,
     checkpoint: CheckpointFile = None,
     lpips: LpipsFile = None,
@@ -102,7 +102,7 @@ def train(
     from core.metrics import evaluate as evaluate_steps
     from core.metrics.references import held_out
     from core.rendering.device import preferred_device
-    from core.training import TrainSettings
+    from core.training import TrainSettings, lasting_background
     from core.training import train as train_steps
 
     settings = TrainSettings(
@@ -110,7 +110,7 @@ def train(
         seed=seed,
         sh_degree=sh_degree,
         max_count=max_count,
-        background=parse_background(background),
+        background=parse_fit_background(background),
         scale=scale,
     )
     _check_files(output, checkpoint)
@@ -128,7 +128,8 @@ def train(
     if checkpoint is not None:
         checkpoint.unlink(missing_ok=True)
     references = PhotoReferences(
-        held_out([view for view in dataset.views if view.photo is not None]), settings.background
+        held_out([view for view in dataset.views if view.photo is not None]),
+        lasting_background(settings.background),
     )
     measured = run_steps(evaluate_steps(scene, references, lpips=weights))
     kind = "held-out" if references.held_out else "training"
@@ -163,7 +164,7 @@ def refine(
         ),
     ] = None,
     views: ViewCount = None,
-    background: Background = "black",
+    background: FitBackground = None,
     seed: Seed = 0,
     checkpoint: CheckpointFile = None,
     lpips: LpipsFile = None,
@@ -229,7 +230,7 @@ def rounds(
     ] = False,
     data: DataDir = None,
     views: ViewCount = None,
-    background: Background = "black",
+    background: FitBackground = None,
     seed: Seed = 0,
     checkpoint: CheckpointFile = None,
     lpips: LpipsFile = None,
@@ -294,14 +295,14 @@ def _prepare(
     against: Path | None,
     views: "Sequence[View]",
     count: int | None,
-    background: str,
+    background: str | None,
 ) -> _Bench:
     from core.formats import load_scene
     from core.metrics.references import find_references
     from core.rendering.device import preferred_device
-    from core.training import find_targets
+    from core.training import find_targets, lasting_background
 
-    color, device = parse_background(background), preferred_device()
+    color, device = parse_fit_background(background), preferred_device()
     loaded = load_scene(scene).scene.to(device)
     source = loaded
     if against is not None:
@@ -310,7 +311,7 @@ def _prepare(
     return _Bench(
         loaded,
         run_steps(find_targets(source, views, count, color)),
-        run_steps(find_references(views, source, count, color)),
+        run_steps(find_references(views, source, count, lasting_background(color))),
     )
 
 

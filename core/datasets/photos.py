@@ -132,6 +132,15 @@ def header_size(photo: Path) -> tuple[int, int]:
         raise _unreadable(photo) from error
 
 
+def may_be_transparent(photo: Path) -> bool:
+    """Whether the file's header tells of transparency; False if it cannot be read."""
+    try:
+        with Image.open(photo) as file:
+            return _has_alpha(file)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+
+
 def _photo_size(photo: Path, lens: Lens) -> tuple[int, int]:
     """Size of the photo from its header, upright as the lens is."""
     try:
@@ -165,8 +174,11 @@ def _eight_bit(picture: Image.Image) -> Image.Image:
     if picture.mode.startswith("I"):
         deep = np.asarray(picture)
         return Image.fromarray((deep >> 8).astype(np.uint8)).convert("RGB")
-    transparent = picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
-    return picture.convert("RGBA" if transparent else "RGB")
+    return picture.convert("RGBA" if _has_alpha(picture) else "RGB")
+
+
+def _has_alpha(picture: Image.Image) -> bool:
+    return picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info
 
 
 def _unreadable(photo: Path) -> UserError:

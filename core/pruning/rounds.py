@@ -20,7 +20,7 @@ from core.pruning.keep import prune
 from core.pruning.schedule import Round, Schedule
 from core.scene import GaussianScene
 from core.scoring import SCORES, Worth, score
-from core.training import RefineSettings, Sparsify, Targets, refine
+from core.training import RefineSettings, Sparsify, Targets, lasting_background, refine
 
 R = TypeVar("R")
 
@@ -191,7 +191,9 @@ class _Run:
         cameras = self.targets.cameras if SCORES[name].needs else ()
         label = f"round {number} of {len(self.schedule.rounds)}: scoring"
         scores = yield from self._within(
-            score(self.scene, cameras, [name], background=self.targets.background),
+            score(
+                self.scene, cameras, [name], background=lasting_background(self.targets.background)
+            ),
             label,
             self._scoring_work(),
         )

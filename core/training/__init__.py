@@ -1,5 +1,6 @@
 """Fitting Gaussians to pictures: refining what is there, training from points."""
 
+from core.training.backgrounds import RANDOM, Background, lasting_background
 from core.training.growth import Growth
 from core.training.losses import picture_loss
 from core.training.rates import PAPER_REFINE_RATES, LearningRates
@@ -11,6 +12,8 @@ from core.training.training import TrainSettings, train
 
 __all__ = [
     "PAPER_REFINE_RATES",
+    "RANDOM",
+    "Background",
     "Example",
     "Growth",
     "LearningRates",
@@ -21,6 +24,7 @@ __all__ = [
     "Targets",
     "TrainSettings",
     "find_targets",
+    "lasting_background",
     "picture_loss",
     "refine",
     "train",

@@ -6,14 +6,15 @@ from core.cameras import Split, View
 from core.jobs import Steps
 from core.rigs import DEFAULT_RIG_COUNT, rig_steps
 from core.scene import GaussianScene
-from core.training.targets import Color, PhotoTargets, SelfTargets, Targets
+from core.training.backgrounds import BLACK, Background
+from core.training.targets import PhotoTargets, SelfTargets, Targets
 
 
 def find_targets(
     scene: GaussianScene,
     views: Sequence[View] = (),
     count: int | None = None,
-    background: Color = (0.0, 0.0, 0.0),
+    background: Background | None = None,
 ) -> Steps[Targets]:
     """Choose what to fit to; a job.
 
@@ -24,6 +25,9 @@ def find_targets(
     ----------
     count
         Leave photos and views aside, and generate that many cameras.
+    background
+        What is behind everything; None: another colour in every step for photos that may be
+        transparent, else black.
 
     Raises
     ------
@@ -35,6 +39,6 @@ def find_targets(
     if photos:
         return PhotoTargets(photos, background, scene.device)
     if training:
-        return SelfTargets(scene, [view.camera for view in training], background)
+        return SelfTargets(scene, [view.camera for view in training], background or BLACK)
     cameras = yield from rig_steps(scene, count or DEFAULT_RIG_COUNT)
-    return SelfTargets(scene, cameras, background)
+    return SelfTargets(scene, cameras, background or BLACK)

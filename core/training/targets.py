@@ -13,19 +13,24 @@ from torch import Tensor
 
 from core.cameras import Camera, Matrix, View
 from core.datasets import load_photo, over_background
-from core.datasets.photos import Photo
+from core.datasets.photos import Photo, may_be_transparent
 from core.errors import UserError
 from core.framing import scene_frame
 from core.metrics.blur import WINDOW
 from core.rendering import render
 from core.scene import GaussianScene
+from core.training.backgrounds import (
+    BLACK,
+    RANDOM,
+    Background,
+    Color,
+    background_at,
+)
 
 PHOTO_BYTES = 2**31
 """Photos held in memory, as they are read; the rest is read anew each time."""
 EXTENT_FACTOR = 1.1
 """3D Gaussian Splatting's extent, by the largest distance of a camera from their mean."""
-
-Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,11 +43,11 @@ class Example:
 
 
 class Targets(Protocol):
-    """Pictures to fit a scene to, drawn before ``background``."""
+    """Pictures to fit a scene to."""
 
     @property
-    def background(self) -> Color:
-        """Colour behind everything."""
+    def background(self) -> Background:
+        """What is behind everything."""
 
     @property
     def cameras(self) -> tuple[Camera, ...]:
@@ -68,7 +73,8 @@ class PhotoTargets:
         The views to fit to, with photos; cameras of another size than their photo take a resized
         one.
     background
-        What transparent photos lie on, and what the scene is drawn on.
+        What transparent photos lie on, and what the scene is drawn on. None: another colour in
+        every step if a photo may be transparent, else black.
     device
         Where the pictures are wanted: the scene's.
 
@@ -81,11 +87,10 @@ class PhotoTargets:
     def __init__(
         self,
         views: Sequence[View],
-        background: Color = (0.0, 0.0, 0.0),
+        background: Background | None = None,
         device: torch.device | str = "cpu",
         max_bytes: int = PHOTO_BYTES,
     ) -> None:
-        self.background = background
         self._views = tuple(views)
         self._device = torch.device(device)
         self._room = max_bytes
@@ -100,6 +105,10 @@ class PhotoTargets:
                     "scene itself.",
                 )
         _check_sizes(self.cameras)
+        if background is None:
+            files = [view.photo for view in self._views if view.photo is not None]
+            background = RANDOM if any(map(may_be_transparent, files)) else BLACK
+        self.background: Background = background
 
     @property
     def cameras(self) -> tuple[Camera, ...]:
@@ -112,17 +121,14 @@ class PhotoTargets:
         return _digest("photos", self.background, self.cameras)
 
     def example(self, step: int, seed: int) -> Example:
-        """The photo of a step, on the background.
+        """The photo of a step, on the background of that step.
 
         Raises
         ------
         UserError
             If its file is gone or damaged by now.
         """
-        return self.example_on(step, seed, self.background)
-
-    def example_on(self, step: int, seed: int, background: Color) -> Example:
-        """The photo of a step, on a background of its own."""
+        background = background_at(self.background, step, seed)
         index = shuffled(step, len(self._views), seed)
         photo = over_background(self._photo(index), background)
         picture = torch.from_numpy(np.divide(photo, np.float32(255))).to(self._device)
@@ -150,6 +156,8 @@ class SelfTargets:
         What to look like; it is drawn anew for each step.
     cameras
         Where to look from.
+    background
+        What the scenes are drawn on.
     jitter
         How far pictures stray: the standard deviation of the position by the distance to the
         nearest camera, and of the direction by an eighth of the field of view.
@@ -166,7 +174,7 @@ class SelfTargets:
         self,
         scene: GaussianScene,
         cameras: Sequence[Camera],
-        background: Color = (0.0, 0.0, 0.0),
+        background: Background = BLACK,
         jitter: float = 1.0,
         straight: float = 0.5,
     ) -> None:
@@ -201,9 +209,10 @@ class SelfTargets:
         rng = np.random.default_rng([seed, step, 1])
         if rng.random() >= self._straight:
             camera = self._moved(camera, float(self._reach[index]), rng)
+        background = background_at(self.background, step, seed)
         with torch.no_grad():
-            drawn = render(self._scene, camera, background=self.background)
-        return Example(camera, drawn.rgb.clamp(0, 1), self.background)
+            drawn = render(self._scene, camera, background=background)
+        return Example(camera, drawn.rgb.clamp(0, 1), background)
 
     def _moved(self, camera: Camera, reach: float, rng: np.random.Generator) -> Camera:
         slope = min(camera.width / camera.K[0, 0], camera.height / camera.K[1, 1]) / 2

@@ -13,13 +13,14 @@ from core.datasets.dataset import PointCloud
 from core.errors import UserError
 from core.jobs import Steps
 from core.scene import MAX_SH_DEGREE, GaussianScene
+from core.training.backgrounds import Background
 from core.training.fitting import check_run, fit
 from core.training.growth import DEFAULT_GROWTH, Growth
 from core.training.initial import initial_scene
 from core.training.losses import SSIM_WEIGHT
 from core.training.parameters import Parameters
 from core.training.rates import TRAIN_RATES, LearningRates
-from core.training.targets import Color, PhotoTargets, extent_of, scene_digest
+from core.training.targets import PhotoTargets, extent_of, scene_digest
 
 DEFAULT_STEPS = 3000
 
@@ -39,7 +40,8 @@ class TrainSettings:
     max_count
         How many Gaussians there may be.
     background
-        Colour behind everything, and what transparent photos lie on.
+        What is behind everything and transparent photos; None: another colour in every step if
+        they may be transparent, else black.
     scale
         Size of the pictures relative to the photos.
     ssim_weight
@@ -59,7 +61,7 @@ class TrainSettings:
     seed: int = 0
     sh_degree: int = MAX_SH_DEGREE
     max_count: int = 500_000
-    background: Color = (0.0, 0.0, 0.0)
+    background: Background | None = None
     scale: float = 1.0
     ssim_weight: float = SSIM_WEIGHT
     rates: LearningRates = TRAIN_RATES

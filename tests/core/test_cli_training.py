@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from core.cli import training
 from core.formats import load_scene, save_scene
@@ -35,6 +36,22 @@ def test_train_makes_a_scene_and_measures_it(
     assert values["measured_on"] == "1 held-out photo"
     assert values["psnr"] > 5
     assert values["bytes"] == out.stat().st_size
+
+
+def test_transparent_photos_are_fitted_on_changing_colours_unless_one_is_named(
+    capsys: pytest.CaptureFixture[str], capture: Path, tmp_path: Path
+) -> None:
+    for photo in capture.glob("*.png"):
+        with Image.open(photo) as picture:
+            picture.convert("RGBA").save(photo)
+    options = ("--steps", "5", "--max-count", "100", "--sh-degree", "0")
+    made = {}
+    for name in (None, "random", "black"):
+        out = tmp_path / f"{name}.ply"
+        forced = () if name is None else ("--background", name)
+        run_json(capsys, "train", capture, "-o", out, *options, *forced)
+        made[name] = out.read_bytes()
+    assert made[None] == made["random"] != made["black"]
 
 
 def test_rounds_against_photos(

@@ -19,6 +19,7 @@ from core.rendering import render
 from core.rendering.cpu.common import set_num_threads, workers
 from core.scene import GaussianScene
 from core.training import (
+    RANDOM,
     LearningRates,
     PhotoTargets,
     RefineSettings,
@@ -171,9 +172,42 @@ class TestPhotoTargets:
         assert picture.shape == (40, 48, 3)
         assert picture[0, 0].tolist() == [1, 0, 0]
         assert picture[0, -1].tolist() == pytest.approx([0, 0.2 + 0.8 * 0.5, 0.8], abs=0.5 / 255)
-        other = targets.example_on(0, 0, (1.0, 1.0, 1.0))
+        other = PhotoTargets([View(camera, tmp_path / "a.png")], (1.0, 1.0, 1.0)).example(0, 0)
         assert other.background == (1, 1, 1)
         assert other.picture[0, -1].tolist() == pytest.approx([0.8, 1, 0.8])
+
+    def test_the_background_changes_for_transparent_photos(self, tmp_path: Path) -> None:
+        views = photographed(wanted_scene(20), cameras_around(2), tmp_path)
+        assert PhotoTargets(views).background == (0, 0, 0)
+        pixels = np.zeros((40, 48, 4), np.uint8)
+        Image.fromarray(pixels).save(views[1].photo)
+        targets = PhotoTargets(views)
+        assert targets.background == RANDOM
+        assert PhotoTargets(views, (0, 0, 0)).background == (0, 0, 0)
+        examples = [targets.example(step, 0) for step in range(6)]
+        assert len({example.background for example in examples}) == 6
+        clear = next(each for each in examples if each.camera.name == views[1].name)
+        assert clear.picture[0, 0].tolist() == pytest.approx(clear.background, abs=0.5 / 255)
+        again = PhotoTargets(views).example(3, 0)
+        assert again.background == examples[3].background
+        assert targets.example(3, 1).background != again.background
+        assert targets.identity != PhotoTargets(views, (0, 0, 0)).identity
+
+    def test_a_scene_fitted_on_changing_backgrounds_has_no_haze(self, tmp_path: Path) -> None:
+        """On black alone, dark Gaussians before transparent ground cost nothing."""
+        camera = cameras_around(1)[0]
+        pixels = np.zeros((40, 48, 4), np.uint8)
+        pixels[10:30, 14:34] = (255, 128, 0, 255)
+        Image.fromarray(pixels).save(tmp_path / "a.png")
+        views = [View(camera, tmp_path / "a.png")]
+        dark = wanted_scene(80)
+        dark = replace(dark, sh=torch.full_like(dark.sh, -1.0))
+        haze = []
+        for background in (None, (0.0, 0.0, 0.0)):
+            result = drain(refine(dark, PhotoTargets(views, background), RefineSettings(steps=80)))
+            drawn = render(result, camera, background=(1.0, 1.0, 1.0)).rgb
+            haze.append(float(1 - drawn[:8].mean()))
+        assert haze[0] < 0.5 * haze[1]
 
     def test_a_smaller_camera_takes_a_smaller_photo(self, tmp_path: Path) -> None:
         (view,) = photographed(wanted_scene(20), cameras_around(1), tmp_path)
