@@ -29,6 +29,8 @@ _FILE = (
     ActionSpec("file.open_folder", "Open Scene with Its Photos…", "File",
         tip="Open a folder that holds a scene and its photos and cameras.", icon="photo",
         needs=NO_JOB),
+    ActionSpec("file.train", "Train from Photos…", "File", icon="refine", needs=NO_JOB,
+        tip="Begin a scene of posed photos: COLMAP, transforms.json or cameras.json."),
     ActionSpec("file.open_dataset", "Attach Photos and Cameras…", "File", keys=("Ctrl+Shift+O",),
         tip="Attach posed photos: COLMAP, transforms.json or cameras.json.", icon="cameras",
         needs=IDLE),

@@ -146,6 +146,7 @@ def _file_handlers(window: "MainWindow") -> Handlers:
         "file.open": files.ask_scene,
         "file.open_demo": files.open_demo,
         "file.open_folder": files.ask_scene_with_photos,
+        "file.train": files.ask_training,
         "file.open_dataset": files.ask_dataset,
         "file.export": files.ask_export,
         "file.screenshot": files.ask_screenshot,

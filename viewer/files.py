@@ -68,6 +68,36 @@ class FileCommands(QObject):
         dialog.fileSelected.connect(lambda name: self.open_folder(Path(name)))
         dialog.open()
 
+    def ask_training(self) -> None:
+        """Let a person choose a folder of posed photos, and begin a scene with their points."""
+        dialog = self._dialog("Train from Photos", [])
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly, True)
+        dialog.fileSelected.connect(lambda name: self.train(Path(name)))
+        dialog.open()
+
+    def train(self, folder: Path) -> None:
+        """Begin a scene with the points of photos; where one is trained already, ask which."""
+        try:
+            scene = find_scene(folder)
+        except UserError:
+            self.guard(lambda: self._session.open_photos(folder))
+            return
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle("There is a trained scene")
+        box.setText(f"{folder.name} has a scene already: {scene.name}.")
+        box.setInformativeText("Open it with its photos, or train another from their points?")
+        opens = box.addButton("Open It", QMessageBox.ButtonRole.AcceptRole)
+        trains = box.addButton("Train Another", QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(opens)
+        box.exec()
+        if box.clickedButton() is opens:
+            self.guard(lambda: self._session.open(scene, folder))
+        elif box.clickedButton() is trains:
+            self.guard(lambda: self._session.open_photos(folder))
+
     def open_folder(self, folder: Path) -> None:
         """Open the scene in a folder, with the photos and cameras there."""
         try:
@@ -89,6 +119,8 @@ class FileCommands(QObject):
             if document.path.parent.is_dir():
                 dialog.setDirectory(str(document.path.parent))
             dialog.selectFile(f"{document.path.stem}_pruned.ply")
+        else:
+            dialog.selectFile("scene.ply")
         self._then = then
         dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(_suffix(chosen)))
         dialog.fileSelected.connect(lambda name: self._session.export(Path(name)))

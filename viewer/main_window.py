@@ -233,6 +233,7 @@ class MainWindow(QMainWindow):
         cameras.nearest_asked.connect(viewport.nearest_view)
         welcome.open_asked.connect(self.files.ask_scene)
         welcome.dataset_asked.connect(self.files.ask_scene_with_photos)
+        welcome.train_asked.connect(self.files.ask_training)
         welcome.demo_asked.connect(self.files.open_demo)
         welcome.recent_asked.connect(self.files.open)
         self.palette_.recent_asked.connect(self.files.open)
@@ -334,6 +335,9 @@ class MainWindow(QMainWindow):
         self._refresh_welcome()
         self._limit_history()
         self._thumbnail_timer.start()
+        if self.session.untrained:
+            self.docks["refine"].show()
+            self.docks["refine"].raise_()
         self.viewport.setFocus()
 
     @Slot()

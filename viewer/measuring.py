@@ -9,15 +9,14 @@ from torch import Tensor
 
 from core.cameras import Camera, Split, View
 from core.editing import Document
-from core.errors import UserError
 from core.jobs import FINISHED, Job, Progress, Steps, retold
-from core.metrics import Comparison, Evaluation, Lpips, compare, evaluate
+from core.metrics import Comparison, Evaluation, compare, evaluate
 from core.metrics.export import save_csv
-from core.metrics.lpips_weights import find_weights, load_lpips, missing_text
 from core.metrics.references import Color, find_references, held_out
 from core.rigs import DEFAULT_RIG_COUNT
 from core.scene import GaussianScene
 from viewer.session import Session
+from viewer.steps import ready_lpips
 
 JOB = "Metrics"
 
@@ -167,7 +166,7 @@ def _steps(
 ) -> Steps[Measured]:
     """Measure a scene, and the one opened before it unless that is the same."""
     yield Progress(0, 1, "reading the weights of LPIPS")
-    lpips, lpips_text = _find_lpips()
+    lpips, lpips_text = ready_lpips()
     references = yield from find_references(views, opened, None, background)
     plan = Plan(scene, alive, references.cameras, source, lpips_text)
     now = scene if bool(alive.all()) else scene.select(alive)
@@ -186,16 +185,6 @@ def _measured(plan: Plan, result: Evaluation | Comparison) -> Measured:
     if isinstance(result, Comparison):
         return Measured(plan, result.before, result.after)
     return Measured(plan, None, result)
-
-
-def _find_lpips() -> tuple[Lpips | None, str]:
-    """The metric and what it is, or why there is none: the other figures do without it."""
-    try:
-        path = find_weights()
-        lpips = None if path is None else load_lpips(path)
-    except UserError as error:
-        return None, f"LPIPS is not measured: {error}"
-    return (None, missing_text()) if lpips is None else (lpips, lpips.description)
 
 
 def _source(views: Sequence[View], unchanged: bool) -> str:

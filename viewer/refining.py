@@ -1,11 +1,11 @@
-"""Prune-refine runs of the window: the picture while one works, its story, and its one edit."""
+"""Runs of the window that refine or train: the picture meanwhile, the story, and the one edit."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 from torch import Tensor
@@ -16,6 +16,7 @@ from core.pruning import Schedule
 from core.pruning.rounds import RoundsResult, Stage
 from core.scene import GaussianScene
 from core.scoring import Worth
+from core.training import Background, TrainSettings
 from viewer.compare import LIVE, CompareMode, Side
 from viewer.steps import ready_scores
 from viewer.widgets.numbers import steps_text
@@ -23,22 +24,44 @@ from viewer.widgets.numbers import steps_text
 if TYPE_CHECKING:
     from viewer.session import Session
 
-JOB = "Refine"
 WARM_UP_STEPS = 3
 """Steps of a run that say nothing about the time of a step: kernels are compiled in them."""
 
-Color = tuple[float, float, float]
 Log = deque[tuple[Mapping[str, float], tuple[Stage, ...] | None, float]]
 """Values that were reported, the stages so far where they came along, and seconds of work."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What a person asks of a run: its rounds, what lies behind the scene, and the seed."""
+    """What a person asks of rounds: which, what lies behind the scene, and the seed."""
 
     schedule: Schedule
-    background: Color = (0.0, 0.0, 0.0)
+    background: Background | None = None
     seed: int = 0
+    job: ClassVar[str] = "Refine"
+    gerund: ClassVar[str] = "refining"
+
+    @property
+    def steps(self) -> int:
+        """Steps in all."""
+        return self.schedule.steps
+
+
+@dataclass(frozen=True, slots=True)
+class TrainChoices:
+    """What a person asks of training."""
+
+    settings: TrainSettings
+    job: ClassVar[str] = "Train"
+    gerund: ClassVar[str] = "training"
+
+    @property
+    def steps(self) -> int:
+        """Steps in all."""
+        return self.settings.steps
+
+
+Asked = TypeVar("Asked", Choices, TrainChoices)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,8 +96,8 @@ class Run:
         The scene of those that lived.
     outcome
         How it stands.
-    losses
-        The loss of every step of refining.
+    losses, counts
+        The loss and the number of Gaussians of every step.
     rounds
         How many steps were done when each cut was made.
     stages
@@ -87,7 +110,7 @@ class Run:
         The state before, to compare with.
     """
 
-    choices: Choices
+    choices: Choices | TrainChoices
     document: Document
     contents: Contents
     alive: Tensor
@@ -95,6 +118,7 @@ class Run:
     scene: GaussianScene
     outcome: Outcome = Outcome.RUNNING
     losses: list[float] = field(default_factory=list)
+    counts: list[float] = field(default_factory=list)
     rounds: list[int] = field(default_factory=list)
     stages: tuple[Stage, ...] = ()
     offered: RoundsResult | None = None
@@ -140,6 +164,7 @@ class Run:
             values, stages, seconds = self._log.popleft()
             if "loss" in values:
                 self.losses.append(values["loss"])
+                self.counts.append(values["count"])
                 if len(self.losses) > WARM_UP_STEPS:
                     self._seconds += seconds
             if stages is not None:
@@ -153,7 +178,7 @@ class Run:
 
 
 class Refining(QObject):
-    """Runs rounds on the session's document; lives on the window's thread.
+    """Refines or trains the session's document; lives on the window's thread.
 
     While one runs the document is locked and the scene in the making is drawn. What comes out is
     put in place as one edit, and the state before becomes side A of the comparison. A run that was
@@ -185,8 +210,8 @@ class Refining(QObject):
 
     def start(
         self,
-        choices: Choices,
-        make: Callable[[GaussianScene, Document, Choices], Steps[Refined]],
+        choices: Asked,
+        make: Callable[[GaussianScene, Document, Asked], Steps[Refined]],
     ) -> None:
         """Begin a run as a job; nothing happens without a document or while another job runs."""
         session, document = self._session, self._session.document
@@ -201,7 +226,7 @@ class Refining(QObject):
         self.run = run
         document.locked = True
         session.runner.start(
-            JOB,
+            choices.job,
             steps,
             lambda refined: self._take(run, refined),
             stopped=lambda partial: self._stopped(run, partial),
@@ -260,7 +285,12 @@ class Refining(QObject):
     @Slot(Progress)
     def _read(self, _progress: Progress) -> None:
         run, job = self.run, self._session.runner.job
-        if run is None or job is None or job.name != JOB or run.outcome != Outcome.RUNNING:
+        if (
+            run is None
+            or job is None
+            or job.name != run.choices.job
+            or run.outcome != Outcome.RUNNING
+        ):
             return
         run.read()
         self.step_s = run.step_s or self.step_s
@@ -278,16 +308,18 @@ class Refining(QObject):
         run.take_stages(refined.result.stages)
         document.locked = False
         count = int(run.alive.sum())
-        document.replace_scene(scene, f"Refine to {len(scene):,} Gaussians")
+        document.replace_scene(scene, f"{run.choices.job} to {len(scene):,} Gaussians")
         document.add_scores(refined.scores)
         run.edit = document.history.edits[-1]
         run.before = session.compare.remember(
-            run.contents, run.shown, f"Before refining: {count:,}"
+            run.contents, run.shown, f"Before {run.choices.gerund}: {count:,}"
         )
         session.show_live(None)
         session.notified.emit(
             "info",
-            f"Refined: {count:,} Gaussians before, {len(scene):,} now. Undo brings them back.",
+            f"Trained: {len(scene):,} Gaussians. Export writes them to a file."
+            if isinstance(run.choices, TrainChoices)
+            else f"Refined: {count:,} Gaussians before, {len(scene):,} now. Undo brings them back.",
         )
         self.changed.emit()
 

@@ -29,7 +29,14 @@ from viewer.live import Live
 from viewer.look import Look, Mode
 from viewer.memory import Memory
 from viewer.refining import Refining
-from viewer.steps import Opened, dataset_steps, export_steps, open_steps, score_steps
+from viewer.steps import (
+    Opened,
+    dataset_steps,
+    export_steps,
+    open_steps,
+    photos_steps,
+    score_steps,
+)
 from viewer.view_photos import ViewPhotos
 
 log = logging.getLogger(__name__)
@@ -280,6 +287,18 @@ class Session(QObject):
         self._start(
             f"Open {path.name}", open_steps(path, data), self._take_document, computes=False
         )
+
+    def open_photos(self, path: Path) -> None:
+        """Begin a scene of posed photos with their points, for training; runs as a job."""
+        self._start(f"Read {path.name}", photos_steps(path), self._take_document, computes=False)
+
+    @property
+    def untrained(self) -> bool:
+        """Whether the scene is the points of photos as they came, from which one is trained."""
+        document, loaded = self.document, self.loaded
+        if document is None or loaded is None or document.path is not None:
+            return False
+        return document.scene is loaded.scene
 
     def open_dataset(self, path: Path) -> None:
         """Attach a dataset's views to the open scene; runs as a job."""

@@ -8,20 +8,26 @@ from torch import Tensor
 
 from core.cameras import View
 from core.datasets import Dataset, load_dataset
+from core.datasets.dataset import PointCloud
 from core.errors import UserError
 from core.formats import Loaded, find_scene, load_scene, save_scene, scene_bytes
 from core.jobs import Progress, Steps
+from core.metrics import Lpips
+from core.metrics.lpips_weights import find_weights, load_lpips, missing_text
 from core.rendering.device import preferred_device
 from core.scene import GaussianScene
 from core.scoring import SCORES, Worth, score
 from core.scoring.cameras import scoring_cameras
+from core.training import TrainSettings
+from core.training.initial import initial_scene
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What opening a file yields, with the scores that need no views."""
 
-    path: Path
+    path: Path | None
+    """None where the scene is of the points that photos came with, and nothing is trained yet."""
     loaded: Loaded
     dataset: Dataset | None
     scores: dict[str, Worth]
@@ -65,6 +71,45 @@ def dataset_steps(path: Path) -> Steps[tuple[Dataset, Path | None]]:
         return dataset, find_scene(path) if path.is_dir() else None
     except UserError:
         return dataset, None
+
+
+def photos_steps(path: Path) -> Steps[Opened]:
+    """Read posed photos; the scene is what training begins with: faint Gaussians at the points.
+
+    Raises
+    ------
+    UserError
+        If they cannot be read, or there are no photos to train from.
+    """
+    yield Progress(0, 4, "looking for a GPU; the first time its kernels are built")
+    device = preferred_device()
+    yield Progress(1, 4, f"reading {path.name}")
+    dataset = load_dataset(path)
+    cameras = [view.camera for view in dataset.train if view.photo is not None]
+    if not cameras:
+        raise UserError(
+            f"There are no photos to train from in {path}.",
+            "Put the photos beside the cameras (folder images).",
+        )
+    yield Progress(2, 4, "placing points")
+    cloud = None if dataset.points is None else PointCloud(dataset.points, dataset.point_colors)
+    settings = TrainSettings()
+    scene = initial_scene(cloud, cameras, settings.sh_degree, settings.max_count, settings.seed).to(
+        device
+    )
+    yield Progress(3, 4, "scoring")
+    scores = yield from ready_scores(scene)
+    return Opened(None, Loaded(scene, "points", (), 0), dataset, scores, None)
+
+
+def ready_lpips() -> tuple[Lpips | None, str]:
+    """The metric and what it is, or why there is none: the other figures do without it."""
+    try:
+        path = find_weights()
+        lpips = None if path is None else load_lpips(path)
+    except UserError as error:
+        return None, f"LPIPS is not measured: {error}"
+    return (None, missing_text()) if lpips is None else (lpips, lpips.description)
 
 
 def export_steps(scene: GaussianScene, alive: Tensor, path: Path) -> Steps[int]:

@@ -168,7 +168,7 @@ class _Run:
             if self.schedule.sparsify and later is not None and later < count:
                 sparsify = Sparsify(later)
             settings = replace(self.settings, steps=entry.steps, sparsify=sparsify)
-            label = f"round {number} of {len(self.schedule.rounds)}: refining"
+            label = f"round {number} of {len(self.schedule.rounds)}"
             file = None
             if self.checkpoint is not None:
                 file = checkpoint_files(self.checkpoint, self.schedule)[number - 1]

@@ -141,12 +141,12 @@ def test_an_interrupted_run_ends_as_one_that_was_not(scene: GaussianScene, tmp_p
     targets, references = SelfTargets(scene, TRAINING), SceneReferences(scene, HELD_OUT)
     steps = run_rounds(scene, targets, schedule, references, checkpoint=file)
     for progress in steps:
-        if "round 2 of 2: refining" in progress.message and progress.values["loss"]:
+        if "round 2 of 2, step" in progress.message and progress.values["loss"]:
             steps.close()
     assert [part.exists() for part in checkpoint_files(file, schedule)] == [True, True]
     reports: list[Progress] = []
     resumed = run(scene, schedule, reports.append, checkpoint=file)
-    refined = [p.message for p in reports if "refining" in p.message]
+    refined = [p.message for p in reports if "step" in p.message]
     assert len(refined) == 7
     assert same(resumed.scene, whole.scene)
 

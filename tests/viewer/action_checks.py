@@ -51,6 +51,19 @@ def opens_a_folder(stage: Stage, act: Act) -> None:
     assert len(stage.session.document.views) == 1
 
 
+def begins_training(stage: Stage, act: Act) -> None:
+    data = stage.folder / "photos"
+    data.mkdir(exist_ok=True)
+    _write_data(data, "ab")
+    act()
+    stage.choose_file(data)
+    stage.wait(lambda: stage.session.untrained)
+    assert stage.session.document is not None
+    assert len(stage.session.document.views) == 2
+    assert stage.window.refine_panel.run_button.text() == "Train"
+    assert stage.window.active_panel() is stage.window.refine_panel
+
+
 def opens_the_demo(stage: Stage, act: Act) -> None:
     act()
     stage.wait(lambda: stage.session.document is not stage.document)
@@ -60,12 +73,14 @@ def opens_the_demo(stage: Stage, act: Act) -> None:
     assert stage.session.document.views
 
 
-def _write_data(data: Path) -> None:
+def _write_data(data: Path, names: str = "a") -> None:
+    pose = "[[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 3], [0, 0, 0, 1]]"
+    frames = [f'{{"file_path": "{name}.png", "transform_matrix": {pose}}}' for name in names]
     (data / "transforms.json").write_text(
-        '{"fl_x": 60, "w": 64, "h": 48, "frames": [{"file_path": "a.png", "transform_matrix":'
-        " [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 3], [0, 0, 0, 1]]}]}"
+        f'{{"fl_x": 60, "w": 64, "h": 48, "frames": [{", ".join(frames)}]}}'
     )
-    Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(data / "a.png")
+    for name in names:
+        Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(data / f"{name}.png")
 
 
 def attaches_photos(stage: Stage, act: Act) -> None:

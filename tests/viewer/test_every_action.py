@@ -49,6 +49,7 @@ CHECKS: dict[str, Check] = {
     "file.open": work.opens_a_file,
     "file.open_folder": work.opens_a_folder,
     "file.open_demo": work.opens_the_demo,
+    "file.train": work.begins_training,
     "file.open_dataset": work.attaches_photos,
     "file.export": work.exports,
     "file.screenshot": work.saves_a_screenshot,

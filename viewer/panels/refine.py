@@ -1,6 +1,4 @@
-"""The Refine panel: cut and refine in rounds, watch it, keep it, compare it."""
-
-import math
+"""The Refine panel: refine in rounds, or train from points; watch it, keep it, compare it."""
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QResizeEvent
@@ -9,36 +7,31 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 from core.cameras import Split
 from core.errors import UserError
 from core.jobs import JobState
-from core.pruning.rounds import Stage
 from core.rigs import DEFAULT_RIG_COUNT
 from viewer import theme
 from viewer.panels.panel import Panel, described, wrapped
-from viewer.panels.refine_plots import LossPlot, StagePlot
+from viewer.panels.refine_figures import ROWS, TIPS, lpips_tip, row_values, told
+from viewer.panels.refine_plots import CountPlot, LossPlot, StagePlot
 from viewer.panels.refine_settings import RefineSettings, summary_label, told_shares
-from viewer.refine_steps import refine_steps
-from viewer.refining import JOB, Outcome, Run
+from viewer.panels.train_settings import TrainFields
+from viewer.refine_steps import refine_steps, train_steps
+from viewer.refining import Choices, Run, TrainChoices
 from viewer.session import Session
 from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.group import Footer, Group
 from viewer.widgets.numbers import (
     MISSING,
-    count_text,
     duration_text,
     megabytes_text,
-    milliseconds_text,
     percent_text,
-    steps_text,
 )
 from viewer.widgets.numbers_table import NumbersTable
+from viewer.widgets.plots import Plot
 
 PLOTS_MS = 200
 PLOT_HEIGHTS = (118, 140)
-ROWS = ("Gaussians", "Size", "PSNR", "SSIM", "A picture")
-TIPS = {
-    "Size": "As plain PLY, in MB of a million bytes.",
-    "PSNR": "Mean over the held-out photos; without photos, against the scene before the run.",
-    "A picture": "Time to draw one of the measured views, before and after.",
-}
+ROUNDS_PURPOSE = "Cut in rounds, and refine what is left until it looks nearly as before."
+TRAIN_PURPOSE = "Train a scene: the points become Gaussians that look like the photos."
 NOTHING_TO_FIT = "Nothing goes, and there are no photos to fit to: cut something or attach photos."
 CANCEL_TIP = (
     "Cancel (Ctrl+.)\nStop the run. The scene stays as it was; what the run had made can be kept."
@@ -46,18 +39,22 @@ CANCEL_TIP = (
 
 
 class RefinePanel(Panel):
-    """Runs rounds. ``attach_asked``: a person wants to attach photos and cameras."""
+    """Runs rounds; or training, where the scene is only the points of photos.
+
+    ``attach_asked``: a person wants to attach photos and cameras.
+    """
 
     attach_asked = Signal()
 
     title = "Refine"
-    purpose = "Cut in rounds, and refine what is left until it looks nearly as before."
+    purpose = ROUNDS_PURPOSE
     run_title = "Refine"
-    job_name = JOB
+    job_name = Choices.job
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.choices = RefineSettings()
+        self.training = TrainFields()
         self.summary = summary_label()
         self._refining = session.refining
         self._reason = ""
@@ -71,6 +68,7 @@ class RefinePanel(Panel):
         )
         self.body.addWidget(self.attach_button)
         self.body.addWidget(self.choices)
+        self.body.addWidget(self.training)
         self.body.addWidget(self.summary)
         self.pause_button = QPushButton()
         self._make_plots()
@@ -86,17 +84,20 @@ class RefinePanel(Panel):
 
     def _make_plots(self) -> None:
         self.plots = Group()
-        self.loss_plot, self.stage_plot = LossPlot(), StagePlot()
+        self.loss_plot, self.stage_plot, self.count_plot = LossPlot(), StagePlot(), CountPlot()
+        self._plot_titles: dict[Plot, QLabel] = {}
         column = QVBoxLayout(self.plots)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
         for title, plot, height in (
             ("Loss by step", self.loss_plot, PLOT_HEIGHTS[0]),
             ("PSNR by stage, in dB", self.stage_plot, PLOT_HEIGHTS[1]),
+            ("Gaussians by step", self.count_plot, PLOT_HEIGHTS[0]),
         ):
             label = QLabel(title)
             label.setProperty("role", "muted")
             plot.setFixedHeight(height)
+            self._plot_titles[plot] = label
             column.addWidget(label)
             column.addWidget(plot)
         self.numbers.addWidget(self.plots)
@@ -161,6 +162,7 @@ class RefinePanel(Panel):
     def _connect(self) -> None:
         session, refining = self.session, self._refining
         self.choices.changed.connect(self.refresh)
+        self.training.changed.connect(self.refresh)
         self.attach_button.clicked.connect(self.attach_asked)
         self.pause_button.clicked.connect(session.runner.toggle_pause)
         self.keep_button.clicked.connect(refining.keep)
@@ -188,15 +190,17 @@ class RefinePanel(Panel):
 
     @Slot()
     def run(self) -> None:
-        """Begin the rounds."""
+        """Begin the rounds, or training."""
         if not self._ready():
             return
         try:
-            choices = self.choices.choices()
+            if self.session.untrained:
+                self._refining.start(self.training.choices(), train_steps)
+            else:
+                self._refining.start(self.choices.choices(), refine_steps)
         except UserError as error:
             self.session.notified.emit("error", str(error))
             return
-        self._refining.start(choices, refine_steps)
         self.plots.show()
         QTimer.singleShot(0, self, lambda: self.ensureWidgetVisible(self.table))
 
@@ -222,18 +226,21 @@ class RefinePanel(Panel):
     @Slot()
     def refresh(self) -> None:
         """Show settings, needs and the run as they are now."""
+        self._choose_page()
         self._refresh_needs()
         self._refresh_summary()
         busy = self.session.runner.busy
-        self.choices.setEnabled(self.session.document is not None and not self.running)
+        for fields in (self.choices, self.training):
+            fields.setEnabled(self.session.document is not None and not self.running)
         if self.session.document is None:
             reason = "Open a scene first."
         elif busy:
             reason = "Wait for the running job, or cancel it."
         else:
-            reason = self._reason or "Cut and refine; one step of Undo takes it all back."
+            does = "Train" if self.session.untrained else "Cut and refine"
+            reason = self._reason or f"{does}; one step of Undo takes it all back."
         self.run_button.setEnabled(self._ready() and not self._reason)
-        self.run_button.setToolTip(f"{self.run_title} (Ctrl+Return)\n{reason}")
+        self.run_button.setToolTip(f"{self.run_button.text()} (Ctrl+Return)\n{reason}")
         self.refresh_job()
         self._refresh_run()
         self._refresh_card()
@@ -246,6 +253,18 @@ class RefinePanel(Panel):
                 self._plots_timer.start()
         else:
             self.refresh()
+
+    def _choose_page(self) -> None:
+        """Show what can be done with the scene: rounds, or training of what is only points."""
+        train, run = self.session.untrained, self._refining.run
+        kind = TrainChoices if train else Choices
+        self.job_name = run.choices.job if run is not None and self._refining.running else kind.job
+        self.choices.setVisible(not train)
+        self.training.setVisible(train)
+        self.purpose_text.setText(TRAIN_PURPOSE if train else ROUNDS_PURPOSE)
+        if self.run_button.text() != kind.job:
+            self.run_button.setText(kind.job)
+            self.run_button.setAccessibleName(f"{kind.job} ({self.title})")
 
     def _refresh_needs(self) -> None:
         document, photos = self.session.document, self._photo_count()
@@ -273,6 +292,10 @@ class RefinePanel(Panel):
             self.summary.setText("")
             return
         total = document.alive_count
+        if self.session.untrained:
+            most = self.training.choices().settings.max_count
+            self.summary.setText(f"From {total:,} points to at most {most:,} Gaussians")
+            return
         try:
             choices = self.choices.choices()
         except UserError as error:
@@ -311,7 +334,8 @@ class RefinePanel(Panel):
             return ""
         if step_s is None or self._reason:
             return f"Time: {MISSING} (known after a first run)"
-        steps = self.choices.choices().schedule.steps
+        fields = self.training if self.session.untrained else self.choices
+        steps = fields.choices().steps
         return f"About {duration_text(steps * step_s)}, by the last run's {_step_text(step_s)}"
 
     def _refresh_card(self) -> None:
@@ -344,90 +368,19 @@ class RefinePanel(Panel):
         self.table.setVisible(run is not None)
         if run is None:
             return
+        train = isinstance(run.choices, TrainChoices)
+        for plot, shown in ((self.stage_plot, not train), (self.count_plot, train)):
+            plot.setVisible(shown)
+            self._plot_titles[plot].setVisible(shown)
         drawn = (run, len(run.losses))
         if self._drawn != drawn:
             self._drawn = drawn
             self.loss_plot.draw(run.losses, run.rounds)
+            self.count_plot.draw(run.counts)
         if self.stage_plot.stages is not run.stages:
             self.stage_plot.draw(run.stages)
             self.table.show_values(*row_values(run.stages))
-
-
-def reached(stages: tuple[Stage, ...]) -> Stage:
-    """The last stage that was not taken back."""
-    back = {stage.round for stage in stages if stage.taken_back}
-    return next(stage for stage in reversed(stages) if stage.round not in back)
-
-
-def row_values(stages: tuple[Stage, ...]) -> tuple[str | None, ...]:
-    """The first and the last stage as the table shows them."""
-    if not stages:
-        return (None,) * len(ROWS)
-    first, last = stages[0].evaluation, reached(stages).evaluation
-    share = percent_text(last.count / max(1, first.count))
-    return (
-        f"{count_text(first.count)} → {count_text(last.count)} ({share})",
-        f"{megabytes_text(first.megabytes)} → {megabytes_text(last.megabytes)}",
-        _change(_decibels(first.psnr), _decibels(last.psnr)),
-        _change(_number(first.ssim), _number(last.ssim)),
-        _times(first.frame_ms, last.frame_ms),
-    )
-
-
-def told(run: Run, in_place: bool | None) -> str:
-    """What became of a run, in a sentence or two."""
-    if run.outcome == Outcome.RUNNING:
-        return ""
-    if run.outcome == Outcome.STOPPED:
-        if run.offered is None:
-            return "Stopped: the scene is as it was."
-        return (
-            f"Stopped after {steps_text(len(run.losses))}, the scene is as it was. "
-            f"The run had {len(run.offered.scene):,} Gaussians."
-        )
-    if in_place is False:
-        return "Undone: the scene is as it was before the run."
-    stages = run.stages
-    if run.outcome == Outcome.KEPT:
-        count = len(run.document.scene)
-        measured = f" Last measured: {stages[-1].name}." if stages else ""
-        return f"Kept after {steps_text(len(run.losses))}: {count:,} Gaussians.{measured}"
-    if len(stages) < 2:
-        return "Refined."
-    first, last = stages[0].evaluation, reached(stages).evaluation
-    parts = [f"{percent_text(last.count / max(1, first.count))} of the Gaussians"]
-    if math.isfinite(first.psnr) and math.isfinite(last.psnr):
-        parts.append(f"{last.psnr - first.psnr:+.2f} dB".replace("-", "−"))
-    elif math.isfinite(last.psnr):
-        parts.append(f"{last.psnr:.1f} dB like before")
-    if first.frame_ms and last.frame_ms:
-        parts.append(f"drawn {first.frame_ms / last.frame_ms:.1f}× as fast")
-    back = sum(stage.taken_back for stage in stages)
-    taken = f" Taken back: {back} round{'' if back == 1 else 's'} that lost too much."
-    return ", ".join(parts) + "." + (taken if back else "")
-
-
-def _decibels(psnr: float) -> str | None:
-    if math.isnan(psnr):
-        return None
-    return "equal" if math.isinf(psnr) else f"{psnr:.2f} dB"
-
-
-def _number(value: float) -> str | None:
-    return f"{value:.3f}" if math.isfinite(value) else None
-
-
-def _change(before: str | None, after: str | None) -> str | None:
-    if before is None and after is None:
-        return None
-    return f"{before or MISSING} → {after or MISSING}"
-
-
-def _times(before: float | None, after: float | None) -> str | None:
-    if before is None or after is None:
-        return None
-    ratio = f" ({before / after:.1f}×)" if after else ""
-    return f"{milliseconds_text(before)} → {milliseconds_text(after)}{ratio}"
+            self.table.set_tip("LPIPS", lpips_tip(run.stages))
 
 
 def _step_text(step_s: float) -> str:

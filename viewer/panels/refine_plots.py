@@ -1,4 +1,4 @@
-"""What a run draws: the loss by step, and PSNR and count by stage."""
+"""What a run draws: the loss and the count by step, and PSNR and count by stage."""
 
 import math
 from collections.abc import Sequence
@@ -114,6 +114,47 @@ class LossPlot(Plot):
         self.tell(f"{place}step {step:,}: loss {mean[step - 1]:.4f}")
 
 
+class CountPlot(Plot):
+    """How many Gaussians there were at every step."""
+
+    def __init__(self) -> None:
+        super().__init__(CountAxis("left"), CountAxis("bottom"))
+        self.setAccessibleName("Gaussians by step")
+        self.getPlotItem().getAxis("left").setWidth(AXIS_WIDTH)
+        self.line = pg.PlotCurveItem()
+        self.addItem(self.line, ignoreBounds=True)
+        self._counts: Sequence[float] = ()
+        self.hovered.connect(self._hover)
+        self.restyled.connect(self._restyle_items)
+        self._restyle_items()
+
+    @Slot()
+    def _restyle_items(self) -> None:
+        self.line.setPen(pg.mkPen(theme.color("accent"), width=2))
+
+    def draw(self, counts: Sequence[float]) -> None:
+        """Show the counts of the steps so far."""
+        self._counts = counts
+        self.getPlotItem().setVisible(len(counts) > 0)
+        if not len(counts):
+            self.line.setData([], [])
+            return
+        stride = -(-len(counts) // MOST_POINTS)
+        values = np.asarray(counts, dtype=np.float64)[::stride]
+        self.line.setData(np.arange(1, len(counts) + 1)[::stride], values)
+        box = self.getPlotItem().getViewBox()
+        box.setXRange(0, max(len(counts), 10), padding=0.01)
+        box.setYRange(0, 1.1 * values.max(), padding=0)
+
+    @Slot(QPointF)
+    def _hover(self, point: QPointF) -> None:
+        step = round(point.x())
+        if not 1 <= step <= len(self._counts):
+            self.tell("")
+            return
+        self.tell(f"step {step:,}: {self._counts[step - 1]:,.0f} Gaussians")
+
+
 class StagePlot(Plot):
     """PSNR after every stage, with its name and how many Gaussians there were."""
 
@@ -188,6 +229,8 @@ class StagePlot(Plot):
         told = [stage.name.capitalize()]
         if math.isfinite(evaluation.psnr):
             told.append(f"{evaluation.psnr:.2f} dB")
+        if evaluation.lpips is not None:
+            told.append(f"LPIPS {evaluation.lpips:.3f}")
         told += [f"{count_text(evaluation.count)} Gaussians", megabytes_text(evaluation.megabytes)]
         if stage.taken_back:
             told.append("taken back")

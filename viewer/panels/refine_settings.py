@@ -17,14 +17,20 @@ from PySide6.QtWidgets import (
 from core.pruning import SCHEDULES, Schedule, count_in_megabytes
 from core.scene import GaussianScene
 from core.scoring import SCORES
+from core.training import RANDOM, Background
 from viewer.panels.panel import FieldGuard, align_labels, described
 from viewer.panels.rounds import RoundRows
-from viewer.refining import Choices, Color
+from viewer.refining import Choices
 from viewer.widgets.section import Section
 
 OWN = "own"
 BY_CUTS, BY_COUNT, BY_MEGABYTES = range(3)
-BACKGROUNDS: dict[str, Color] = {"Black": (0.0, 0.0, 0.0), "White": (1.0, 1.0, 1.0)}
+BACKGROUNDS: dict[str, Background | None] = {
+    "Automatic": None,
+    "Black": (0.0, 0.0, 0.0),
+    "White": (1.0, 1.0, 1.0),
+    "Random colours": RANDOM,
+}
 MOST_SEED = 2**31 - 1
 LOSS_DB, LEAST_DB = 0.1, 35.0
 """First values of the stop rule: the loss against photos, the least likeness without them."""
@@ -80,14 +86,7 @@ class RefineSettings(QWidget):
         self.stop_box = QCheckBox()
         self.stop_spin = QDoubleSpinBox()
         self.stop_spin.setSuffix(" dB")
-        self.background_combo = QComboBox()
-        for name, color in BACKGROUNDS.items():
-            self.background_combo.addItem(name, color)
-        described(
-            self.background_combo,
-            "Background",
-            "What lies behind the scene, and behind photos that are transparent there.",
-        )
+        self.background_combo = background_combo()
         self.seed_spin = QSpinBox()
         self.seed_spin.setRange(0, MOST_SEED)
         described(self.seed_spin, "Seed", "The same seed makes the same run.")
@@ -124,7 +123,7 @@ class RefineSettings(QWidget):
             field.installEventFilter(guard)
 
     def _arrange(self) -> None:
-        form = _form()
+        form = settings_form()
         form.addRow("Preset", self.preset_combo)
         form.addRow("Score", self.score_combo)
         target = QHBoxLayout()
@@ -136,12 +135,12 @@ class RefineSettings(QWidget):
         stop.addWidget(self.stop_box, 1)
         self.stop_spin.setMaximumWidth(SPIN_WIDTH + 16)
         stop.addWidget(self.stop_spin)
-        lower = _form()
+        lower = settings_form()
         lower.addRow("Leave", target)
         align_labels(form)
         align_labels(lower)
         self.advanced = Section("Advanced", "refine.advanced")
-        inner = _form()
+        inner = settings_form()
         inner.addRow("Background", self.background_combo)
         inner.addRow("Seed", self.seed_spin)
         inner.addRow(self.sparsify_box)
@@ -278,13 +277,27 @@ class RefineSettings(QWidget):
         self.changed.emit()
 
 
-def _form() -> QFormLayout:
+def settings_form() -> QFormLayout:
     form = QFormLayout()
     form.setContentsMargins(0, 0, 0, 0)
     form.setVerticalSpacing(FORM_GAP)
     form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     return form
+
+
+def background_combo() -> QComboBox:
+    """Where the background of a run is chosen."""
+    combo = QComboBox()
+    for name, background in BACKGROUNDS.items():
+        combo.addItem(name, background)
+    described(
+        combo,
+        "Background",
+        "What lies behind the scene, and behind photos that are transparent there.\n"
+        "Automatic: another colour in every step if they may be transparent, else black.",
+    )
+    return combo
 
 
 def told_shares(counts: tuple[int, ...], total: int) -> str:

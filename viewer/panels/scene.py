@@ -76,7 +76,7 @@ class ScenePanel(QWidget):
             count_text(len(scene) - alive),
             megabytes_text(self.session.megabytes(alive)),
             megabytes_text(loaded.scene.ply_bytes / 1e6),
-            megabytes_text(loaded.file_bytes / 1e6),
+            megabytes_text(loaded.file_bytes / 1e6 if document.path else None),
             str(scene.sh_degree),
             "yes" if scene.antialiased else "no",
             columns,

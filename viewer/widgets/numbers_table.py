@@ -32,6 +32,8 @@ class NumbersTable(QWidget):
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(4)
         grid.setColumnStretch(1, 1)
+        self._names = names
+        self._labels: list[QLabel] = []
         self._values: list[QLabel] = []
         for row, name in enumerate(names):
             label = QLabel(name)
@@ -46,12 +48,23 @@ class NumbersTable(QWidget):
                 widget.setToolTip("" if tips is None else tips.get(name, ""))
             grid.addWidget(label, row, 0)
             grid.addWidget(value, row, 1)
+            self._labels.append(label)
             self._values.append(value)
 
     def show_values(self, *values: str | None) -> None:
         """Show one value per name; None is a dash."""
         for label, value in zip(self._values, values, strict=True):
             label.setText(MISSING if value is None else value)
+
+    def set_tip(self, name: str, tip: str) -> None:
+        """Change what a name means."""
+        row = self._names.index(name)
+        for label in (self._labels[row], self._values[row]):
+            label.setToolTip(tip)
+
+    def tip(self, name: str) -> str:
+        """What is said of a name."""
+        return self._values[self._names.index(name)].toolTip()
 
     def values(self) -> tuple[str, ...]:
         """What is shown, in the order of the names."""

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QPushButton,
     QScrollArea,
     QSizePolicy,
     QVBoxLayout,
@@ -202,6 +203,7 @@ class Welcome(QScrollArea):
 
     open_asked = Signal()
     dataset_asked = Signal()
+    train_asked = Signal()
     demo_asked = Signal()
     recent_asked = Signal(Path)
 
@@ -226,6 +228,13 @@ class Welcome(QScrollArea):
         self.open_card.clicked.connect(self.open_asked)
         self.dataset_card.clicked.connect(self.dataset_asked)
         self.demo_card.clicked.connect(self.demo_asked)
+        self.train_button = QPushButton("No scene yet? Train one from posed photos…")
+        self.train_button.setObjectName("link")
+        self.train_button.setToolTip(
+            "Train from Photos\nA folder of photos with their cameras: COLMAP, transforms.json or "
+            "cameras.json."
+        )
+        self.train_button.clicked.connect(self.train_asked)
         self.recent_cards: list[RecentCard] = []
         self._recent_title = QLabel("Recent")
         self._recent_title.setProperty("role", "title")
@@ -252,6 +261,7 @@ class Welcome(QScrollArea):
         column.addWidget(line)
         column.addSpacing(4)
         column.addLayout(self._cards)
+        column.addWidget(self.train_button, 0, Qt.AlignmentFlag.AlignLeft)
         self._drop = DropTarget()
         column.addWidget(self._drop, 1)
         column.addSpacing(2)
