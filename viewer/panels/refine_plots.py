@@ -114,11 +114,18 @@ class LossPlot(Plot):
         self.tell(f"{place}step {step:,}: loss {mean[step - 1]:.4f}")
 
 
+class _ShortCountAxis(pg.AxisItem):
+    """Counts in few letters: a narrow axis has room for them."""
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        return [short_count(round(value * scale)) for value in values]
+
+
 class CountPlot(Plot):
     """How many Gaussians there were at every step."""
 
     def __init__(self) -> None:
-        super().__init__(CountAxis("left"), CountAxis("bottom"))
+        super().__init__(_ShortCountAxis("left"), CountAxis("bottom"))
         self.setAccessibleName("Gaussians by step")
         self.getPlotItem().getAxis("left").setWidth(AXIS_WIDTH)
         self.line = pg.PlotCurveItem()
