@@ -1,0 +1,1 @@
+"""Compression into nets: NeuralGS, one small multilayer perceptron per cluster of Gaussians."""

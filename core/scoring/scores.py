@@ -82,13 +82,14 @@ def _fisher_paper(scene: GaussianScene, contributions: Contributions | None) -> 
     return Worth("fisher-paper", values, torch.where(seen, ORDINARY, UNSEEN).to(torch.uint8))
 
 
-def _importance(scene: GaussianScene, swept: Contributions) -> Tensor:
+def importances(scene: GaussianScene, swept: Contributions, power: float = VOLUME_POWER) -> Tensor:
+    """Blending weights by volume, float64 ``(N,)``: NeuralGS, eq. 1-2, ``power`` its beta."""
     log_volume = scene.log_scales.double().sum(1).cpu().clamp(-600, 600)
     if not len(log_volume):
         return log_volume
     place = int(VOLUME_QUANTILE * (len(log_volume) - 1))
     large = float(np.partition(log_volume.numpy(), place)[place])
-    return swept.weight_sum * (VOLUME_POWER * (log_volume - large)).clamp_max(0).exp()
+    return swept.weight_sum * (power * (log_volume - large)).clamp_max(0).exp()
 
 
 def _random(scene: GaussianScene) -> Tensor:
@@ -157,7 +158,7 @@ _ALL = [
         "Importance",
         "Σ α T · min(V / V₉₀, 1)^0.1, V = s₁ s₂ s₃, V₉₀ the 90th percentile",
         "NeuralGS, arXiv 2503.23162, Eq. 1-2, after LightGaussian, arXiv 2311.17245",
-        _importance,
+        importances,
     ),
     _from_columns(
         "mini-splatting",

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -11,11 +11,20 @@ from torch import Tensor
 
 from core.errors import UserError
 from core.files import replacing
-from core.training.parameters import Parameters
 
 FORMAT = "splatscope checkpoint 1"
 _POLICY = "policy."
 _HINT = "Delete it to begin anew, or name another file."
+
+
+class Fitted(Protocol):
+    """What is fitted, with the moments of its Adam."""
+
+    def state(self) -> dict[str, Tensor]:
+        """All tensors by name."""
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Go back to a :meth:`state`; a ValueError if it has other shapes."""
 
 
 class Stateful(Protocol):
@@ -24,7 +33,7 @@ class Stateful(Protocol):
     def state(self) -> dict[str, Tensor]:
         """What must outlive an interruption."""
 
-    def restore(self, state: Mapping[str, Tensor], parameters: Parameters) -> None:
+    def restore(self, state: Mapping[str, Tensor], parameters: Any) -> None:
         """Go back to a :meth:`state`; a ValueError if it does not fit the parameters."""
 
 
@@ -39,7 +48,7 @@ class Checkpoint:
         self._path = path
         self._identity = dict(identity)
 
-    def resume(self, parameters: Parameters, policy: Stateful) -> int:
+    def resume(self, parameters: Fitted, policy: Stateful) -> int:
         """Bring parameters and policy to where the file left off; the number of steps done.
 
         0, and nothing changes, if there is no file.
@@ -71,7 +80,7 @@ class Checkpoint:
             raise UserError(f"{self._path} is not a whole checkpoint: {error}.", _HINT) from error
         return steps
 
-    def save(self, parameters: Parameters, policy: Stateful, steps: int) -> None:
+    def save(self, parameters: Fitted, policy: Stateful, steps: int) -> None:
         """Write the state after ``steps`` steps."""
         own = {f"{_POLICY}{name}": tensor for name, tensor in policy.state().items()}
         tensors = {

@@ -102,7 +102,7 @@ def fit(
         saved = Checkpoint(checkpoint, {**identity, "targets": targets.identity})
         done = saved.resume(parameters, policy)
     resumed = done
-    work = _Work()
+    work = Work()
     try:
         while done < policy.steps:
             work.begin()
@@ -117,7 +117,7 @@ def fit(
             values = {"loss": loss, "count": float(len(parameters))}
             work.end()
             yield Progress(done, policy.steps, f"step {done} of {policy.steps}", values, partial)
-    except _DivergedError:
+    except DivergedError:
         raise
     except (GeneratorExit, UserError):
         if saved is not None and done > resumed:
@@ -143,7 +143,7 @@ def _step(parameters: Parameters, targets: Targets, policy: Policy, step: int) -
     loss = picture_loss(drawn.rgb, example.picture.to(means.device), policy.ssim_weight)
     value = float(loss.detach())
     if not math.isfinite(value):
-        raise _DivergedError(
+        raise DivergedError(
             f"The loss is no number any more at step {step + 1}.",
             "Use lower learning rates. What was reached before can be kept.",
         )
@@ -154,11 +154,11 @@ def _step(parameters: Parameters, targets: Targets, policy: Policy, step: int) -
     return value
 
 
-class _DivergedError(UserError):
+class DivergedError(UserError):
     """A run that would only diverge again from where it stands."""
 
 
-class _Work:
+class Work:
     """Seconds of work since the last partial result and checkpoint; waiting does not count."""
 
     def __init__(self) -> None:

@@ -1,0 +1,81 @@
+"""Positions as cells of a grid."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from core.neuralgs.model import PositionGrid
+
+FINENESS = 0.1
+"""Half a cell, by the median of the Gaussians' smallest axes."""
+LEAST_BITS, MOST_BITS = 4, 21
+_UNBOUNDED = 8.0
+"""Extent by that of the middle 90 % from which on a scene is taken to have no bounds."""
+
+Mapping = Literal["linear", "signed-log", "half"]
+
+
+def grid_for(means: Tensor, log_scales: Tensor) -> PositionGrid:
+    """A grid as fine as the Gaussians need.
+
+    Half a cell is less than a tenth of the median smallest axis, measured where each Gaussian is.
+    Scenes that reach far beyond their middle are mapped by ``sign(x) log(1 + |x|)``.
+    """
+    few = means[:: max(1, len(means) // 2**18)].double()
+    low, high = torch.quantile(few, 0.05, 0), torch.quantile(few, 0.95, 0)
+    extent, middle = few.amax(0) - few.amin(0), high - low
+    mapping: Mapping = "signed-log" if bool((extent > _UNBOUNDED * middle).any()) else "linear"
+    places = _mapped(means.double(), mapping)
+    lows, highs = places.amin(0), places.amax(0)
+    slope = 1 / (1 + means.double().abs().amax(1)) if mapping == "signed-log" else 1.0
+    axis = float((log_scales.double().amin(1).exp() * slope).median())
+    cells = float((highs - lows).amax()) / max(2 * FINENESS * axis, 1e-12)
+    bits = min(max(math.ceil(math.log2(max(cells, 1.0))), LEAST_BITS), MOST_BITS)
+    return PositionGrid(mapping, bits, _three(lows), _three(highs))
+
+
+def half_grid(means: Tensor) -> PositionGrid:
+    """Positions as float16, as NeuralGS stores them."""
+    places = means.half().double()
+    return PositionGrid("half", 16, _three(places.amin(0)), _three(places.amax(0)))
+
+
+def snapped(means: Tensor, grid: PositionGrid) -> Tensor:
+    """The positions that come back from the file, float32 ``(N, 3)``."""
+    if grid.mapping == "half":
+        return means.half().float()
+    lows, steps = _lows(means, grid), _steps(means, grid)
+    cells = ((_mapped(means.double(), grid.mapping) - lows) / steps).round()
+    places = lows + cells.clamp(0, 2**grid.bits - 1) * steps
+    if grid.mapping == "signed-log":
+        places = places.sign() * torch.expm1(places.abs())
+    return places.float()
+
+
+def normalized(means: Tensor, grid: PositionGrid) -> Tensor:
+    """Mapped positions from -1 to 1, the inputs of the nets, float32 ``(N, 3)``."""
+    lows = _lows(means, grid)
+    half = (means.new_tensor(grid.highs, dtype=torch.float64) - lows) / 2
+    half = torch.where(half > 0, half, 1.0)
+    return ((_mapped(means.double(), grid.mapping) - lows) / half - 1).float()
+
+
+def _mapped(means: Tensor, mapping: Mapping) -> Tensor:
+    return means.sign() * torch.log1p(means.abs()) if mapping == "signed-log" else means
+
+
+def _lows(means: Tensor, grid: PositionGrid) -> Tensor:
+    return means.new_tensor(grid.lows, dtype=torch.float64)
+
+
+def _steps(means: Tensor, grid: PositionGrid) -> Tensor:
+    """Size of a cell: the same on all axes."""
+    extent = max(high - low for low, high in zip(grid.lows, grid.highs, strict=True))
+    return means.new_tensor((extent or 1.0) / (2**grid.bits - 1), dtype=torch.float64)
+
+
+def _three(values: Tensor) -> tuple[float, float, float]:
+    x, y, z = values.tolist()
+    return x, y, z
