@@ -44,7 +44,8 @@ def find_scene(folder: Path) -> Path:
                 found.append((-above, rank, entry.stat().st_mtime, entry))
     if not found:
         raise UserError(
-            f"There is no scene in {folder}.", "Open the scene's file, then attach its photos."
+            f"There is no scene in {folder}.",
+            "Open the scene's file, then attach its photos; or train one from photos.",
         )
     return max(found)[3]
 
