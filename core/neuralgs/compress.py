@@ -40,6 +40,7 @@ from core.neuralgs.positions import grid_for, half_grid, normalized, snapped
 from core.neuralgs.settings import NeuralSettings
 from core.neuralgs.weights import rounded
 from core.scene import GaussianScene
+from core.training.backgrounds import lasting_background
 from core.training.targets import Targets, scene_digest
 
 STAGES = ("importance", "cluster", "fit", "finetune")
@@ -200,7 +201,7 @@ class _Run:
     seconds: dict[str, float] = field(default_factory=dict)
 
     def steps(self) -> Steps[Compressed]:
-        settings, background = self.settings, self.targets.background
+        settings, background = self.settings, lasting_background(self.targets.background)
         files = (None, None) if self.checkpoint is None else checkpoint_files(self.checkpoint)
         identity = {"scene": scene_digest(self.scene)}
         if self.protected is not None:
