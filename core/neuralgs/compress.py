@@ -78,8 +78,8 @@ class Prepared:
         As they are, in the order of the file.
     importance
         float64 ``(N,)``.
-    values, limits
-        Their normalised attributes ``(N, C)``.
+    channels, values, limits
+        Their attributes, and normalised ones, ``(N, C)``.
     means, grid, inputs
         Positions as the file has them, and as the nets see them, ``(N, 3)``.
     protected
@@ -88,6 +88,7 @@ class Prepared:
 
     pruned: GaussianScene
     importance: Tensor
+    channels: Tensor
     values: Tensor
     limits: Limits
     means: Tensor
@@ -179,6 +180,7 @@ def prepare(
     return Prepared(
         pruned,
         worth[kept],
+        channels,
         limits.normalized(channels),
         limits,
         means,
@@ -246,7 +248,7 @@ class _Run:
                 reach_of(ready.pruned.log_scales),
                 self.scene.antialiased,
             )
-            add_codes(learner, ground, examples, settings)
+            ground = add_codes(learner, ground, examples, ready, settings)
             learner.renew()
             if settings.finetune_steps:
                 yield from finetune(
@@ -294,19 +296,43 @@ class _Run:
 
 @torch.no_grad()
 def add_codes(
-    learner: Learner, ground: Ground, examples: Examples, settings: NeuralSettings
-) -> None:
-    """Give the nets codes for what they do not say, where the settings allow any."""
-    if not settings.code_bytes:
-        return
+    learner: Learner,
+    ground: Ground,
+    examples: Examples,
+    ready: Prepared,
+    settings: NeuralSettings,
+) -> Ground:
+    """Give the nets codes for what they do not say, where the settings allow any.
+
+    Returns the ground with the Gaussians that are stored beside the nets: protected ones, and
+    those whose error counts most.
+    """
     residuals = examples.values.clone()
     for part in layouts(ground.labels):
         residuals[part.indices] -= decoded_values(learner, ground, part, None)
-    codes, basis = first_codes(
-        residuals, ground.labels, len(learner), examples.weights, settings.code_bytes
-    )
-    learner.add(CODES, codes)
-    learner.add(BASIS, basis)
+    if settings.code_bytes:
+        codes, basis = first_codes(
+            residuals, ground.labels, len(learner), examples.weights, settings.code_bytes
+        )
+        for label in range(len(learner)):
+            own = ground.labels == label
+            residuals[own] -= codes[own].round() @ basis[label]
+        learner.add(CODES, codes)
+        learner.add(BASIS, basis)
+    errors = examples.importance * (residuals.square() * examples.weights).sum(1)
+    chosen = ready.protected.clone()
+    chosen[errors.topk(round(settings.exact_share * len(errors))).indices] = True
+    if not chosen.any():
+        return ground
+    if settings.code_bytes:
+        learner.add(CODES, torch.where(chosen[:, None], 0.0, codes))
+    channels = stored_exactly(ready.channels)
+    return replace(ground, exact=torch.where(chosen[:, None], channels, torch.nan))
+
+
+def stored_exactly(channels: Tensor) -> Tensor:
+    """Channels as they come back from the file where they are stored beside the nets: float16."""
+    return channels.half().float()
 
 
 @torch.no_grad()
@@ -318,7 +344,10 @@ def neural_scene(
     if learner.coded:
         values = learner.tensors[CODES].detach().round().clamp(-LARGEST, LARGEST)
         codes = Codes(values.to(torch.int8), learner.tensors[BASIS].detach().half().float())
-    exact: Exact | None = None
+    exact = None
+    if ground.exact is not None:
+        indices = (~ground.exact[:, 0].isnan()).nonzero()[:, 0]
+        exact = Exact(indices, ground.exact[indices])
     return NeuralScene(
         means=ready.means,
         labels=ground.labels,

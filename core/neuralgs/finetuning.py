@@ -51,11 +51,11 @@ class Ground:
         What the normalised attributes mean.
     reach
         How far each Gaussian may be seen from its centre, ``(N,)``, in world units.
-    fixed, fixed_values
-        Gaussians that are stored exactly, bool ``(N,)``, and all normalised values ``(N, C)``;
-        None where there are none.
     antialiased
         Of the scene.
+    exact
+        Channels ``(N, C)`` of the Gaussians that are stored beside the nets, NaN for all others;
+        None where there are none.
     """
 
     means: Tensor
@@ -64,8 +64,7 @@ class Ground:
     limits: Limits
     reach: Tensor
     antialiased: bool
-    fixed: Tensor | None = None
-    fixed_values: Tensor | None = None
+    exact: Tensor | None = None
 
 
 def reach_of(log_scales: Tensor) -> Tensor:
@@ -160,11 +159,7 @@ def decoded_values(
     if codes is not None:
         basis = learner.tensors[BASIS].index_select(0, part.clusters)
         table = torch.baddbmm(table, part.spread(straight_through_codes(codes)), basis)
-    values = part.gathered(table)
-    if ground.fixed is not None and ground.fixed_values is not None:
-        fixed = ground.fixed[part.indices][:, None]
-        values = torch.where(fixed, ground.fixed_values[part.indices], values)
-    return values
+    return part.gathered(table)
 
 
 def visible(camera: Camera, means: Tensor, reach: Tensor) -> Tensor:
@@ -229,8 +224,13 @@ def _step(
     codes = [learner.codes_of(part.indices) for part in parts]
 
     def decode(number: int) -> Tensor:
-        values = decoded_values(learner, ground, parts[number], codes[number], bits)
-        return ground.limits.denormalized(values)
+        part = parts[number]
+        values = decoded_values(learner, ground, part, codes[number], bits)
+        channels = ground.limits.denormalized(values)
+        if ground.exact is None:
+            return channels
+        exact = ground.exact[part.indices]
+        return torch.where(exact.isnan(), channels, exact)
 
     def push_back(number: int) -> tuple[Tensor, ...]:
         out = channels[number] if kept else decode(number)

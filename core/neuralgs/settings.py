@@ -112,7 +112,7 @@ class NeuralSettings:
     frequency_weight: float = 0.01
     frequency: Literal["complex", "paper"] = "complex"
     positions: Literal["grid", "half"] = "grid"
-    weight_bits: int = 6
+    weight_bits: int = 8
     quantized_share: float = 0.3
     code_bytes: float = 4.5
     exact_share: float = 0.0

@@ -268,6 +268,24 @@ def test_compression_end_to_end(
     )
 
 
+def test_protected_gaussians_come_back_as_they_are(
+    scene: GaussianScene, targets: SelfTargets
+) -> None:
+    shielded = torch.zeros(len(scene), dtype=torch.bool)
+    shielded[::10] = True
+    settings = replace(TINY, keep=0.5, exact_share=0.1, finetune_steps=3)
+    found = drain(compress(scene, targets, None, settings, protected=shielded))
+    exact = found.neural.exact
+    assert exact is not None
+    assert 30 <= len(exact.indices) <= 45
+    assert (exact.indices.diff() > 0).all()
+    wanted = attributes.channels_of(attributes.canonical(attributes.tamed(found.pruned)))
+    back = attributes.channels_of(found.scene)
+    torch.testing.assert_close(back[exact.indices], wanted[exact.indices], atol=1e-2, rtol=1e-3)
+    where = torch.cdist(scene.means[shielded], found.pruned.means).argmin(1)
+    assert torch.isin(where, exact.indices).all()
+
+
 def test_the_paper_has_nets_alone(scene: GaussianScene, targets: SelfTargets) -> None:
     settings = replace(
         settings_for("paper", "object"), fit_steps=5, finetune_steps=2, fit_batch=32, clusters=2
