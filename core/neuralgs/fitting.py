@@ -132,7 +132,7 @@ class _Draw:
         clusters, batch = len(self._sizes), min(settings.fit_batch, int(self._sizes.max()))
         chance = torch.rand(clusters, batch, generator=generator, dtype=torch.float64)
         places = self._starts[:, None] + (chance * self._sizes[:, None]).long()
-        if settings.importance_sampling:
+        if settings.importance == "drawn":
             first = int(SHARE_BY_IMPORTANCE * batch)
             low = self._sums[self._starts][:, None]
             high = self._sums[self._starts + self._sizes][:, None]
@@ -142,7 +142,7 @@ class _Draw:
             places[:, :first] = found.maximum(self._starts[:, None]).minimum(ends)
         chosen = self._order[places].to(examples.values.device)
         weights = torch.ones_like(examples.importance[chosen])
-        if not settings.importance_sampling:
+        if settings.importance == "weighted":
             weights = examples.importance[chosen]
             weights = weights / weights.mean(1, keepdim=True).clamp_min(1e-12)
         return examples.positions[chosen], examples.values[chosen], weights[..., None]

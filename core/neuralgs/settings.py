@@ -54,8 +54,9 @@ class NeuralSettings:
         Steps of fitting to the attributes, and Gaussians of each cluster in one.
     fit_rate, fit_rate_end
         Adam's rate at the first and the last of them.
-    importance_sampling
-        Draw important Gaussians more often, instead of weighting the loss by importance.
+    importance
+        How the fit minds it: ``"drawn"`` draws important Gaussians more often, ``"weighted"``
+        weights their errors as the paper does, ``"none"`` leaves it aside.
     sensitive
         Weight the attributes in the fit by how much the pictures depend on each.
     early_stop
@@ -100,13 +101,13 @@ class NeuralSettings:
     fit_batch: int = 1024
     fit_rate: float = 5e-3
     fit_rate_end: float = 5e-4
-    importance_sampling: bool = True
+    importance: Literal["drawn", "weighted", "none"] = "drawn"
     sensitive: bool = True
     early_stop: bool = True
     finetune_steps: int = 600
     finetune_rate: float = 1e-4
     finetune_rate_end: float = 1e-5
-    code_rate: float = 0.02
+    code_rate: float = 0.05
     basis_rate: float = 5e-4
     ssim_weight: float = SSIM_WEIGHT
     frequency_weight: float = 0.01
@@ -165,7 +166,7 @@ _PAPER = NeuralSettings(
     fit_batch=4096,  # not published
     fit_rate=5e-3,  # not published, like all rates; "decaying"
     fit_rate_end=5e-5,
-    importance_sampling=False,
+    importance="weighted",
     sensitive=False,
     early_stop=False,
     finetune_steps=25_000,
