@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QSplitter, QTreeView, QW
 from core.errors import UserError
 from core.formats import FORMATS, Format, find_scene
 from core.jobs import JobState
+from core.trials import Trial
 from viewer.layout import settings
 from viewer.session import Session, is_dataset
 from viewer.viewport.viewport import Viewport
@@ -125,6 +126,18 @@ class FileCommands(QObject):
         dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(_suffix(chosen)))
         dialog.fileSelected.connect(lambda name: self._session.export(Path(name)))
         dialog.rejected.connect(self._forget)
+        dialog.open()
+
+    def ask_trial(self, trial: Trial) -> None:
+        """Let a person choose where to save the file that a trial measured."""
+        document = self._session.document
+        known = next(known for known in FORMATS if known.name == trial.format)
+        dialog = self._dialog("Save Trial", [_filter(known)])
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(known.suffixes[0].lstrip("."))
+        path = None if document is None else document.path
+        dialog.selectFile(f"{path.stem if path else 'scene'}{known.suffixes[0]}")
+        dialog.fileSelected.connect(lambda name: self._session.compressing.save(trial, Path(name)))
         dialog.open()
 
     def ask_csv(self, save: Callable[[Path], object]) -> None:

@@ -22,14 +22,14 @@ class Workspace:
 WORKSPACES = {
     "inspect": Workspace(
         frozenset(
-            {"scene", "cameras", "sensitivity", "prune", "refine"}
+            {"scene", "cameras", "sensitivity", "prune", "refine", "compress"}
             | {"histogram", "scatter", "metrics", "jobs", "history", "messages"}
         ),
         ("sensitivity", "histogram"),
     ),
     "prune": Workspace(
         frozenset(
-            {"scene", "cameras", "sensitivity", "prune", "refine"}
+            {"scene", "cameras", "sensitivity", "prune", "refine", "compress"}
             | {"histogram", "metrics", "jobs", "history"}
         ),
         ("prune", "histogram"),

@@ -37,6 +37,7 @@ from viewer.layout import (
     show_title,
 )
 from viewer.panels.cameras import CamerasPanel
+from viewer.panels.compress import CompressPanel
 from viewer.panels.histogram import HistogramPanel
 from viewer.panels.history import HistoryPanel
 from viewer.panels.jobs import JobsPanel
@@ -130,6 +131,7 @@ class MainWindow(QMainWindow):
         self.sensitivity_panel = SensitivityPanel(session)
         self.prune_panel = PrunePanel(session)
         self.refine_panel = RefinePanel(session)
+        self.compress_panel = CompressPanel(session)
         self.histogram_panel = HistogramPanel(session)
         self.scatter_panel = ScatterPanel(session)
         self.metrics_panel = MetricsPanel(session)
@@ -144,6 +146,7 @@ class MainWindow(QMainWindow):
                 (RIGHT, "sensitivity", "Sensitivity", self.sensitivity_panel),
                 (RIGHT, "prune", "Prune", self.prune_panel),
                 (RIGHT, "refine", "Refine", self.refine_panel),
+                (RIGHT, "compress", "Compress", self.compress_panel),
                 (BOTTOM, "histogram", "Data", self.histogram_panel),
                 (BOTTOM, "scatter", "Scatter", self.scatter_panel),
                 (BOTTOM, "metrics", "Metrics", self.metrics_panel),
@@ -154,6 +157,7 @@ class MainWindow(QMainWindow):
         }
         self.tabifyDockWidget(self.docks["sensitivity"], self.docks["prune"])
         self.tabifyDockWidget(self.docks["prune"], self.docks["refine"])
+        self.tabifyDockWidget(self.docks["refine"], self.docks["compress"])
         for name in ("scatter", "metrics", "jobs", "history", "messages"):
             self.tabifyDockWidget(self.docks["histogram"], self.docks[name])
 
@@ -220,8 +224,10 @@ class MainWindow(QMainWindow):
         cameras.view_chosen.connect(viewport.show_view)
         viewport.view_shown.connect(cameras.mark_view)
         metrics = self.metrics_panel
-        for panel in (cameras, metrics, self.sensitivity_panel, self.refine_panel):
+        panels = (self.sensitivity_panel, self.refine_panel, self.compress_panel)
+        for panel in (cameras, metrics, *panels):
             panel.attach_asked.connect(self.files.ask_dataset)
+        self.compress_panel.save_asked.connect(self.files.ask_trial)
         session.refining.offered.connect(self._offer)
         session.refining.withdrawn.connect(self.toasts.withdraw)
         metrics.view_chosen.connect(viewport.show_view)
@@ -284,7 +290,12 @@ class MainWindow(QMainWindow):
 
     def active_panel(self) -> Panel:
         """The panel of the right side that has the focus, or else is in front."""
-        panels = (self.sensitivity_panel, self.prune_panel, self.refine_panel)
+        panels = (
+            self.sensitivity_panel,
+            self.prune_panel,
+            self.refine_panel,
+            self.compress_panel,
+        )
         focus = QApplication.focusWidget()
         for panel in panels:
             if focus is not None and panel.isAncestorOf(focus):

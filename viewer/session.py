@@ -24,6 +24,7 @@ from core.scoring import DEFAULT_SCORE, SCORES, Worth
 from core.scoring.ranking import Ranking
 from viewer.asking import Asker
 from viewer.compare import Compare
+from viewer.compressing import Compressing
 from viewer.jobs import JobRunner
 from viewer.live import Live
 from viewer.look import Look, Mode
@@ -83,6 +84,7 @@ class Session(QObject):
         self.photos.failed.connect(self._report)
         self.compare = Compare(self)
         self.refining = Refining(self)
+        self.compressing = Compressing(self)
         self._look = Look()
         self._score_name = DEFAULT_SCORE
         self._cut = Cut()

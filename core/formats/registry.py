@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.errors import UserError
 from core.files import check_target, replacing
-from core.formats import ply, sog, spz
+from core.formats import ngs, ply, sog, spz
 from core.formats.format import HEAD_BYTES, Format, Loaded
 from core.formats.repair import repaired
 from core.formats.sog_encoding import META
@@ -18,6 +18,7 @@ FORMATS: tuple[Format, ...] = (
     spz.FORMAT_V3,
     sog.FORMAT,
     sog.FORMAT_FOLDER,
+    ngs.FORMAT,
 )
 """All formats; where two recognise a file, the first one opens it."""
 

@@ -12,7 +12,6 @@ from torch import Tensor
 from core.cameras import Camera
 from core.errors import UserError
 from core.jobs import Steps
-from core.morton import morton_order
 from core.neuralgs.attributes import (
     Limits,
     canonical,
@@ -36,7 +35,7 @@ from core.neuralgs.importance import (
 from core.neuralgs.layout import layouts
 from core.neuralgs.learner import BASIS, CODES, Learner
 from core.neuralgs.model import Codes, Exact, NeuralScene, PositionGrid
-from core.neuralgs.positions import grid_for, half_grid, normalized, snapped
+from core.neuralgs.positions import grid_for, half_grid, normalized, order_of, snapped
 from core.neuralgs.settings import NeuralSettings
 from core.neuralgs.weights import rounded
 from core.scene import GaussianScene
@@ -162,17 +161,16 @@ def prepare(
     """
     scene = tamed(scene)
     kept = most_important(worth, settings.keep, protected)
-    kept = kept[
-        torch.from_numpy(morton_order(scene.means.detach()[kept.to(scene.device)].cpu().numpy()))
-    ]
-    pruned = scene.select(kept)
+    here = scene.select(kept)
+    if settings.positions == "half":
+        grid = half_grid(here.means)
+    else:
+        grid = grid_for(here.means, here.log_scales)
+    order = order_of(here.means, grid)
+    kept, pruned = kept[order.to(kept.device)], here.select(order)
     described = canonical(pruned) if settings.canonical else pruned
     channels = channels_of(described)
     limits = robust_limits(channels) if settings.canonical else full_limits(channels)
-    if settings.positions == "half":
-        grid = half_grid(pruned.means)
-    else:
-        grid = grid_for(pruned.means, pruned.log_scales)
     means = snapped(pruned.means, grid)
     shielded = torch.zeros(len(kept), dtype=torch.bool)
     if protected is not None:

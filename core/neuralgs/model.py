@@ -6,6 +6,9 @@ from typing import Literal
 
 from torch import Tensor
 
+MAGIC = b"\x89NGS\r\n\x1a\n"
+"""How a file of a compressed scene begins."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:

@@ -3,14 +3,18 @@
 import math
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from core.morton import morton_codes, morton_order
 from core.neuralgs.model import PositionGrid
 
 FINENESS = 0.1
 """Half a cell, by the median of the Gaussians' smallest axes."""
 LEAST_BITS, MOST_BITS = 4, 21
+RESOLVED_BITS = 21
+"""Cells are not finer than float32 tells places apart, with a margin."""
 _UNBOUNDED = 8.0
 """Extent by that of the middle 90 % from which on a scene is taken to have no bounds."""
 
@@ -25,14 +29,17 @@ def grid_for(means: Tensor, log_scales: Tensor) -> PositionGrid:
     """
     few = means[:: max(1, len(means) // 2**18)].double()
     low, high = torch.quantile(few, 0.05, 0), torch.quantile(few, 0.95, 0)
-    extent, middle = few.amax(0) - few.amin(0), high - low
-    mapping: Mapping = "signed-log" if bool((extent > _UNBOUNDED * middle).any()) else "linear"
+    reach, middle = few.amax(0) - few.amin(0), high - low
+    mapping: Mapping = "signed-log" if bool((reach > _UNBOUNDED * middle).any()) else "linear"
     places = _mapped(means.double(), mapping)
     lows, highs = places.amin(0), places.amax(0)
     slope = 1 / (1 + means.double().abs().amax(1)) if mapping == "signed-log" else 1.0
     axis = float((log_scales.double().amin(1).exp() * slope).median())
-    cells = float((highs - lows).amax()) / max(2 * FINENESS * axis, 1e-12)
-    bits = min(max(math.ceil(math.log2(max(cells, 1.0))), LEAST_BITS), MOST_BITS)
+    extent = float((highs - lows).amax())
+    wanted = extent / max(2 * FINENESS * axis, 1e-12)
+    bits = min(max(math.ceil(math.log2(max(wanted, 1.0))), LEAST_BITS), MOST_BITS)
+    resolved = extent / max(float(places.abs().amax()), 1e-30) * 2**RESOLVED_BITS
+    bits = max(1, min(bits, math.floor(math.log2(max(resolved, 2.0)))))
     return PositionGrid(mapping, bits, _three(lows), _three(highs))
 
 
@@ -46,12 +53,30 @@ def snapped(means: Tensor, grid: PositionGrid) -> Tensor:
     """The positions that come back from the file, float32 ``(N, 3)``."""
     if grid.mapping == "half":
         return means.half().float()
-    lows, steps = _lows(means, grid), _steps(means, grid)
-    cells = ((_mapped(means.double(), grid.mapping) - lows) / steps).round()
-    places = lows + cells.clamp(0, 2**grid.bits - 1) * steps
+    return places_of(cells_of(means, grid), grid)
+
+
+def cells_of(means: Tensor, grid: PositionGrid) -> Tensor:
+    """Cells of a grid that is not of float16, int64 ``(N, 3)``."""
+    above = _mapped(means.double(), grid.mapping) - _lows(means, grid)
+    return (above / _steps(means, grid)).round().clamp(0, 2**grid.bits - 1).long()
+
+
+def places_of(cells: Tensor, grid: PositionGrid) -> Tensor:
+    """The middles of cells, float32 ``(N, 3)``."""
+    mapped = _lows(cells, grid) + cells * _steps(cells, grid)
     if grid.mapping == "signed-log":
-        places = places.sign() * torch.expm1(places.abs())
-    return places.float()
+        mapped = mapped.sign() * torch.expm1(mapped.abs())
+    return mapped.float()
+
+
+def order_of(means: Tensor, grid: PositionGrid) -> Tensor:
+    """The order in which a file has Gaussians: along the Morton curve of their cells, ``(N,)``."""
+    if grid.mapping == "half":
+        order = morton_order(means.half().cpu().numpy())
+    else:
+        order = np.argsort(morton_codes(cells_of(means, grid).cpu().numpy()), kind="stable")
+    return torch.from_numpy(order).to(means.device)
 
 
 def normalized(means: Tensor, grid: PositionGrid) -> Tensor:

@@ -103,6 +103,15 @@ def colormap_table(name: str = "viridis") -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(table))
 
 
+def label_colors(count: int) -> Tensor:
+    """Colours that are told apart, ``(count, 3)`` in 0..1; after 255 they begin anew."""
+    few = Colormap("petroff10")
+    many = Colormap("glasbey")
+    stops = few.color_stops if count <= len(few.color_stops) else many.color_stops[1:]
+    table = np.array([stop.color.rgba[:3] for stop in stops], np.float32)
+    return torch.from_numpy(table[np.arange(count) % len(table)])
+
+
 def heat_colors(
     worth: Worth, alive: Tensor, limits: HeatRange, colormap: str = "viridis"
 ) -> Tensor:

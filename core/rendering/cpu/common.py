@@ -73,6 +73,12 @@ def inline(function: Function) -> Function:
     return compiled
 
 
+def function(function: Function) -> Function:
+    """Compile a helper that kernels call; what its arguments are is left to them."""
+    compiled: Function = njit(error_model="numpy", nogil=True)(function)
+    return compiled
+
+
 _EXP2 = tuple(
     F(c)
     for c in (

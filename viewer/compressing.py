@@ -1,0 +1,261 @@
+"""Trials of how to store the scene: what was asked, how one goes, and what came out."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from PySide6.QtCore import QObject, Signal, Slot
+from torch import Tensor
+
+from core.cameras import View
+from core.editing import Contents, Document
+from core.formats import Format
+from core.jobs import FINISHED, Job, Progress, Steps
+from core.metrics.references import find_references
+from core.neuralgs.compress import Compressed
+from core.neuralgs.fitting import FitState
+from core.neuralgs.settings import NeuralSettings
+from core.rendering.heatmap import label_colors
+from core.scene import SH_C0, GaussianScene
+from core.training import Background, find_targets, lasting_background
+from core.trials import Trial, save_trial, try_formats, try_nets
+from viewer.compare import LIVE, CompareMode, Side
+from viewer.refining import living
+from viewer.steps import ready_lpips
+
+if TYPE_CHECKING:
+    from viewer.session import Session
+
+FORMATS_JOB, NETS_JOB = "Try formats", "Compress"
+
+
+@dataclass(slots=True, eq=False)
+class Story:
+    """What is told of nets while they learn, and after.
+
+    Attributes
+    ----------
+    losses
+        Of every step: of the fit to the attributes, then of the fine-tune on pictures.
+    fit_steps
+        How many of them are of the fit.
+    clusters
+        Loss of each cluster at the end of the fit, ``(K,)``; None before it began.
+    """
+
+    losses: list[float]
+    fit_steps: int = 0
+    clusters: Tensor | None = None
+
+
+class Compressing(QObject):
+    """Runs trials as jobs and keeps what they measured; lives on the window's thread.
+
+    ``changed`` tells of every change, ``added`` of a new trial, by its number.
+    """
+
+    changed = Signal()
+    added = Signal(int)
+
+    def __init__(self, session: "Session") -> None:
+        super().__init__(session)
+        self._session = session
+        self.trials: list[Trial] = []
+        """In the order they were made; all of this document."""
+        self.story = Story([])
+        self._job: Job | None = None
+        self._document: Document | None = None
+        self._log: deque[Progress] = deque()
+        self._sides: dict[tuple[int, str], Side] = {}
+        session.runner.progressed.connect(self._read)
+        session.runner.changed.connect(self._job_changed)
+        session.document_replaced.connect(self._forget)
+
+    @property
+    def job_name(self) -> str:
+        """Name of the trial that runs, empty where none does."""
+        return "" if self._job is None else self._job.name
+
+    def try_formats(self, formats: Sequence[Format], background: Background | None) -> None:
+        """Store the scene in some formats and measure what comes back; runs as a job."""
+        session, document = self._session, self._session.document
+        if document is None or session.loaded is None or session.runner.busy:
+            return
+        steps = _format_steps(
+            living(document), document.views, session.loaded.scene, formats, background
+        )
+        self._start(FORMATS_JOB, steps, document, lambda trials: self._take(document, trials))
+
+    def try_nets(self, settings: NeuralSettings, background: Background | None) -> None:
+        """Compress the scene into nets and measure what comes back; runs as a job.
+
+        The selected Gaussians are stored as they are where the settings store any.
+        """
+        session, document = self._session, self._session.document
+        if document is None or session.loaded is None or session.runner.busy:
+            return
+        self.story = Story([])
+        self._log.clear()
+        steps = self._watched(
+            _net_steps(living(document), document.views, session.loaded.scene, settings, background)
+        )
+        document.locked = True
+        self._start(NETS_JOB, steps, document, lambda trial: self._take(document, (trial,)))
+
+    def save(self, trial: Trial, path: Path) -> None:
+        """Write the file that a trial measured."""
+        session = self._session
+
+        def told(_: object) -> None:
+            size = path.stat().st_size / 1e6
+            session.notified.emit("info", f"Saved {path.name}, {size:.2f} MB.")
+
+        session.asker.ask("save-trial", lambda: save_trial(trial, path), told)
+
+    def compare(self, trial: Trial) -> None:
+        """Compare the scene, left, with what comes back from a trial's file, right."""
+        self._compare(self._side(trial, "", lambda: trial.scene))
+
+    def compare_clusters(self, trial: Trial) -> None:
+        """Compare the scene, left, with the clusters of a trial, each in a colour of its own."""
+        self._compare(self._side(trial, "Clusters of ", lambda: in_label_colors(trial)))
+
+    def _compare(self, side: Side) -> None:
+        compare = self._session.compare
+        compare.choose_a(LIVE)
+        compare.choose_b(side)
+        if compare.mode == CompareMode.OFF:
+            compare.set_mode(CompareMode.WIPE)
+
+    def _side(self, trial: Trial, prefix: str, make: Any) -> Side:
+        number = self.trials.index(trial) + 1
+        key = number, prefix
+        known = self._sides.get(key)
+        if known is not None and known in self._session.compare.choices():
+            return known
+        scene = make()
+        everything = torch.ones(len(scene), dtype=torch.bool)
+        name = f"{prefix}{trial.title} ({number})"
+        self._sides[key] = self._session.compare.remember(Contents(scene), everything, name)
+        return self._sides[key]
+
+    def _start(self, name: str, steps: Steps[Any], document: Document, take: Any) -> None:
+        self._document = document
+        self._job = self._session.runner.start(name, steps, take, stopped=self._stopped)
+        self.changed.emit()
+
+    def _watched(self, steps: Steps[Trial]) -> Steps[Trial]:
+        """The same steps; all that they report can be read, however fast they are."""
+        try:
+            while True:
+                try:
+                    progress = next(steps)
+                except StopIteration as stop:
+                    trial: Trial = stop.value
+                    return trial
+                self._log.append(
+                    progress
+                    if isinstance(progress.partial, FitState)
+                    else replace(progress, partial=None)
+                )
+                yield progress
+        finally:
+            steps.close()
+
+    def _take(self, document: Document, trials: Sequence[Trial]) -> None:
+        self._end()
+        if self._session.document is document:
+            for trial in trials:
+                self.trials.append(trial)
+                self.added.emit(len(self.trials) - 1)
+        self.changed.emit()
+
+    def _stopped(self, partial: object) -> None:
+        document = self._document
+        finished = partial if isinstance(partial, tuple) else ()
+        if document is not None:
+            self._take(document, finished)
+
+    def _end(self) -> None:
+        self._drain_log()
+        if self._document is not None and self.job_name == NETS_JOB:
+            self._document.locked = False
+            self._session.show_live(None)
+        self._job = None
+
+    @Slot(Progress)
+    def _read(self, _progress: Progress) -> None:
+        job = self._job
+        if job is None or job.state in FINISHED:
+            return
+        self._drain_log()
+        if isinstance(job.partial, Compressed):
+            self._session.show_live(job.partial.scene)
+        self.changed.emit()
+
+    def _drain_log(self) -> None:
+        story = self.story
+        while self._log:
+            progress = self._log.popleft()
+            fits = isinstance(progress.partial, FitState)
+            if isinstance(progress.partial, FitState):
+                story.clusters = progress.partial.losses
+            loss = progress.values.get("fit_loss", progress.values.get("loss"))
+            if loss is not None:
+                story.losses.append(loss)
+                story.fit_steps += "fit_loss" in progress.values or fits
+
+    @Slot()
+    def _job_changed(self) -> None:
+        if self._job is not None:
+            self.changed.emit()
+
+    @Slot()
+    def _forget(self) -> None:
+        self.trials.clear()
+        self._sides.clear()
+        self.story = Story([])
+        self.changed.emit()
+
+
+def in_label_colors(trial: Trial) -> GaussianScene:
+    """The Gaussians of a trial with nets, coloured by cluster alone."""
+    if trial.neural is None:
+        raise ValueError("there are no clusters")
+    colors = label_colors(len(trial.neural.network.biases[0]))[trial.neural.labels.cpu()]
+    sh = ((colors - 0.5) / SH_C0)[:, None].to(trial.scene.device)
+    return replace(trial.scene, sh=sh)
+
+
+def _format_steps(
+    scene: GaussianScene,
+    views: Sequence[View],
+    opened: GaussianScene,
+    formats: Sequence[Format],
+    background: Background | None,
+) -> Steps[tuple[Trial, ...]]:
+    yield Progress(0, 1, "reading the weights of LPIPS")
+    lpips, _ = ready_lpips()
+    references = yield from find_references(
+        views, opened, background=lasting_background(background)
+    )
+    return (yield from try_formats(scene, formats, references, lpips=lpips))
+
+
+def _net_steps(
+    scene: GaussianScene,
+    views: Sequence[View],
+    opened: GaussianScene,
+    settings: NeuralSettings,
+    background: Background | None,
+) -> Steps[Trial]:
+    yield Progress(0, 1, "reading the weights of LPIPS")
+    lpips, _ = ready_lpips()
+    references = yield from find_references(
+        views, opened, background=lasting_background(background)
+    )
+    targets = yield from find_targets(scene, views, background=background)
+    return (yield from try_nets(scene, targets, targets.cameras, settings, references, lpips=lpips))
