@@ -307,7 +307,7 @@ def add_codes(
     """
     residuals = examples.values.clone()
     for part in layouts(ground.labels):
-        residuals[part.indices] -= decoded_values(learner, ground, part, None)
+        residuals[part.indices] -= decoded_values(learner, ground, part, None, settings.weight_bits)
     if settings.code_bytes:
         codes, basis = first_codes(
             residuals, ground.labels, len(learner), examples.weights, settings.code_bytes

@@ -1,11 +1,12 @@
 """From nets back to Gaussians."""
 
 import torch
+from torch import Tensor
 
 from core.jobs import Progress, Steps, drain
 from core.neuralgs.attributes import Limits, scene_from
 from core.neuralgs.fields import predict
-from core.neuralgs.layout import layouts
+from core.neuralgs.layout import PARTS, Layout, layouts, shared
 from core.neuralgs.model import Network, NeuralScene
 from core.neuralgs.positions import normalized
 from core.scene import GaussianScene
@@ -16,25 +17,36 @@ def decoded(neural: NeuralScene) -> GaussianScene:
     return drain(decoding(neural))
 
 
-@torch.no_grad()
 def decoding(neural: NeuralScene) -> Steps[GaussianScene]:
-    """The scene that the nets stand for; a job."""
+    """The scene that the nets stand for; a job, the largest cluster first."""
     inputs = normalized(neural.means, neural.grid)
-    channels = neural.means.new_empty(len(neural), len(neural.lows))
     limits = Limits(neural.lows, neural.highs)
+    channels = neural.means.new_empty(len(neural), len(neural.lows))
+
+    def decode(part: Layout) -> Tensor:
+        return limits.denormalized(_values(neural, inputs, part))
+
     parts = layouts(neural.labels)
-    for done, part in enumerate(parts, 1):
-        nets = Network(
-            tuple(weight[part.clusters] for weight in neural.network.weights),
-            tuple(bias[part.clusters] for bias in neural.network.biases),
-            neural.network.levels,
-        )
-        table = predict(nets, part.spread(inputs[part.indices]))
-        if neural.codes is not None:
-            codes = part.spread(neural.codes.values[part.indices].float())
-            table = torch.baddbmm(table, codes, neural.codes.basis[part.clusters])
-        channels[part.indices] = limits.denormalized(part.gathered(table))
+    for first in range(0, len(parts), PARTS):
+        group = parts[first : first + PARTS]
+        for part, rows in zip(group, shared(group, decode), strict=True):
+            channels[part.indices] = rows
+        done = first + len(group)
         yield Progress(done, len(parts), f"decoding, part {done} of {len(parts)}")
     if neural.exact is not None:
         channels[neural.exact.indices] = neural.exact.attributes
     return scene_from(channels, neural.means, neural.antialiased)
+
+
+def _values(neural: NeuralScene, inputs: Tensor, part: Layout) -> Tensor:
+    """Normalised attributes ``(M, C)`` of a layout's Gaussians."""
+    network = Network(
+        tuple(weight[part.clusters] for weight in neural.network.weights),
+        tuple(bias[part.clusters] for bias in neural.network.biases),
+        neural.network.levels,
+    )
+    table = predict(network, part.spread(inputs[part.indices]))
+    if neural.codes is not None:
+        codes = part.spread(neural.codes.values[part.indices].float())
+        table = torch.baddbmm(table, codes, neural.codes.basis[part.clusters])
+    return part.gathered(table)
