@@ -1,16 +1,21 @@
 """The nets' weights in few bits: whole numbers and one scale per cluster, layer and output."""
 
+import torch
 from torch import Tensor
 
 from core.neuralgs.model import Network
+
+_SMALLEST = 2.0**-24
 
 
 def quantized(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:
     """Whole numbers ``(K, in, out)`` and their scales ``(K, 1, out)``, exact in float16."""
     largest = 2 ** (bits - 1) - 1
-    scale = weight.abs().amax(1, keepdim=True) / largest
-    # Rounded upwards in float16, so that the largest weight is not cut off.
-    scale = (scale * (1 + 2**-10)).half().float().clamp_min(2**-24)
+    most = weight.abs().amax(1, keepdim=True)
+    near = (most / largest).half().clamp_min(_SMALLEST)
+    above = (near.view(torch.int16) + 1).view(torch.float16)
+    # The least float16 that cuts nothing off: of rounded weights it is their own scale again.
+    scale = torch.where(near.float() * largest < most, above, near).float()
     return (weight / scale).round().clamp(-largest, largest), scale
 
 
