@@ -10,8 +10,13 @@ from torch import Tensor
 from core.morton import morton_codes, morton_order
 from core.neuralgs.model import PositionGrid
 
-FINENESS = 0.1
-"""Half a cell, by the median of the Gaussians' smallest axes."""
+FINENESS = 0.25
+"""A cell, by the median of the Gaussians' middle axes.
+
+By the smallest axes, flat Gaussians would ask for cells far below a pixel: measured, 13 bits of an
+axis, which this gives for a capture and for an object, cost 0.02 and 0.00 dB; and the fine-tune
+follows.
+"""
 LEAST_BITS, MOST_BITS = 4, 21
 RESOLVED_BITS = 21
 """Cells are not finer than float32 tells places apart, with a margin."""
@@ -24,7 +29,7 @@ Mapping = Literal["linear", "signed-log", "half"]
 def grid_for(means: Tensor, log_scales: Tensor) -> PositionGrid:
     """A grid as fine as the Gaussians need.
 
-    Half a cell is less than a tenth of the median smallest axis, measured where each Gaussian is.
+    A cell is less than a quarter of the median middle axis, measured where each Gaussian is.
     Scenes that reach far beyond their middle are mapped by ``sign(x) log(1 + |x|)``.
     """
     few = means[:: max(1, len(means) // 2**18)].double()
@@ -34,9 +39,9 @@ def grid_for(means: Tensor, log_scales: Tensor) -> PositionGrid:
     places = _mapped(means.double(), mapping)
     lows, highs = places.amin(0), places.amax(0)
     slope = 1 / (1 + means.double().abs().amax(1)) if mapping == "signed-log" else 1.0
-    axis = float((log_scales.double().amin(1).exp() * slope).median())
+    axis = float((log_scales.double().median(1).values.exp() * slope).median())
     extent = float((highs - lows).amax())
-    wanted = extent / max(2 * FINENESS * axis, 1e-12)
+    wanted = extent / max(FINENESS * axis, 1e-12)
     bits = min(max(math.ceil(math.log2(max(wanted, 1.0))), LEAST_BITS), MOST_BITS)
     resolved = extent / max(float(places.abs().amax()), 1e-30) * 2**RESOLVED_BITS
     bits = max(1, min(bits, math.floor(math.log2(max(resolved, 2.0)))))

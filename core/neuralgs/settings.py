@@ -76,7 +76,8 @@ class NeuralSettings:
     weight_bits
         16 for float16, or 4 to 8.
     quantized_share
-        The last share of the fine-tune that sees the nets' weights rounded.
+        The last share of the fine-tune that sees the nets' weights rounded. With all of it, codes
+        hold what the rounding costs: measured, 6 bits then end as 8 do.
     code_bytes
         Bytes of codes to each Gaussian; 0 for none: the nets alone.
     exact_share
@@ -113,8 +114,8 @@ class NeuralSettings:
     frequency_weight: float = 0.01
     frequency: Literal["complex", "paper"] = "complex"
     positions: Literal["grid", "half"] = "grid"
-    weight_bits: int = 8
-    quantized_share: float = 0.3
+    weight_bits: int = 6
+    quantized_share: float = 1.0
     code_bytes: float = 4.5
     exact_share: float = 0.0
     seed: int = 0
