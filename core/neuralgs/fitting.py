@@ -17,8 +17,8 @@ from core.neuralgs.settings import NeuralSettings
 from core.training.checkpoint import Checkpoint
 from core.training.fitting import DivergedError, Work
 
-WINDOWS = 20
-"""Parts of the fit whose mean losses are compared for an early stop."""
+WINDOWS, LEAST_WINDOW = 20, 50
+"""Parts of the fit whose mean losses are compared for an early stop, and steps of one at least."""
 ENOUGH = 0.995
 """The fit ends when a window's loss is not below this share of that of the third before."""
 SHARE_BY_IMPORTANCE = 0.8
@@ -152,7 +152,7 @@ class _Plan:
     """When the fit ends: mean losses of its windows."""
 
     def __init__(self, settings: NeuralSettings) -> None:
-        self._width = max(1, settings.fit_steps // WINDOWS)
+        self._width = max(LEAST_WINDOW, settings.fit_steps // WINDOWS)
         self._stops = settings.early_stop
         self._sums = torch.zeros(settings.fit_steps // self._width + 1, dtype=torch.float64)
 
