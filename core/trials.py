@@ -16,6 +16,7 @@ from core.files import replacing
 from core.formats import FORMATS, Format, load_scene, save_scene
 from core.jobs import Progress, Steps, retold
 from core.metrics import Evaluation, Lpips, References, evaluate
+from core.neuralgs.attributes import canonical
 from core.neuralgs.compress import Compressed, compress
 from core.neuralgs.container import encoded, measured_streams
 from core.neuralgs.model import NeuralScene
@@ -244,15 +245,20 @@ def attribute_errors(before: GaussianScene, after: GaussianScene) -> dict[str, f
 
     The root of the mean square by attribute: ``position`` in world units, ``scale`` of the natural
     logarithms, ``rotation`` in degrees, ``opacity`` in 0..1, ``color`` as seen without directions
-    (0..1), ``sh`` of the further coefficients. ``rotation`` is that of the ellipsoids' own axes, so
-    it says little where two axes are equally long.
+    (0..1), ``sh`` of the further coefficients. Axes are compared longest first, whichever way they
+    point; ``rotation`` says little of Gaussians that have two axes of nearly the same length.
     """
 
     def root(difference: torch.Tensor) -> float:
         return math.sqrt(float(difference.double().square().mean())) if difference.numel() else 0.0
 
+    before, after = canonical(before), canonical(after)
     a, b = (torch.nn.functional.normalize(s.quats.double(), dim=1) for s in (before, after))
-    angles = 2 * (a * b).sum(1).abs().clamp(max=1).acos().rad2deg()
+    # The same ellipsoid turned half around one of its axes: b times 1, i, j and k.
+    w, x, y, z = b.unbind(1)
+    turned = ((w, x, y, z), (-x, w, z, -y), (-y, -z, w, x), (-z, y, -x, w))
+    likeness = torch.stack([(a * torch.stack(q, 1)).sum(1).abs() for q in turned])
+    angles = 2 * likeness.amax(0).clamp(max=1).acos().rad2deg()
     return {
         "position": root(before.means - after.means),
         "scale": root(before.log_scales - after.log_scales),
