@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from core import __version__
+from core.cli.compression import compress
 from core.cli.evaluation import evaluate, lpips_weights
 from core.cli.scenes import convert, info, render
 from core.cli.scores import prune, score
@@ -17,7 +18,19 @@ from core.cli.training import refine, rounds, train
 from core.errors import UserError
 from core.terminal import fail
 
-COMMANDS = (info, render, score, prune, train, refine, rounds, evaluate, convert, lpips_weights)
+COMMANDS = (
+    info,
+    render,
+    score,
+    prune,
+    train,
+    refine,
+    rounds,
+    compress,
+    evaluate,
+    convert,
+    lpips_weights,
+)
 
 app = typer.Typer(
     name="splatscope",
