@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from core.errors import UserError
 from core.formats.format import Format
-from core.formats.ply_header import Element, Header, read_header
+from core.formats.ply_header import Element, Header, has_chunks, is_ply, read_header
 from core.scene import MAX_SH_DEGREE, GaussianScene
 
 Floats = NDArray[np.float32]
@@ -36,15 +36,15 @@ _SCALE = ("scale_0", "scale_1", "scale_2")
 _ROTATION = ("rot_0", "rot_1", "rot_2", "rot_3")
 _REQUIRED = (*_POSITION, *_BASE_COLOR, "opacity", *_SCALE, *_ROTATION)
 _REST_COUNTS = {3 * ((degree + 1) ** 2 - 1): degree for degree in range(MAX_SH_DEGREE + 2)}
-_ANTIALIASED = re.compile(r"(SplatRenderMode:\s*mip|antialiased\s*:?\s*(1|true))\s*$", re.I)
-_ANTIALIASED_COMMENTS = ("SplatRenderMode: mip", "antialiased 1")
+ANTIALIASED = re.compile(r"(SplatRenderMode:\s*mip|antialiased\s*:?\s*(1|true))\s*$", re.I)
+ANTIALIASED_COMMENTS = ("SplatRenderMode: mip", "antialiased 1")
 _DAMAGED_HINT = "The file is cut off or damaged: copy or export it again."
 _GAUSSIANS_HINT = "Open a PLY that a Gaussian splatting trainer or editor wrote."
 
 
 def recognises(head: bytes, path: Path) -> bool:
-    """Whether the content is a PLY of any kind."""
-    return re.match(rb"ply[ \t]*[\r\n]", head) is not None
+    """Whether the content is a PLY of any kind but one in chunks."""
+    return is_ply(head) and not has_chunks(head)
 
 
 def load(path: Path) -> tuple[GaussianScene, tuple[str, ...]]:
@@ -80,7 +80,7 @@ def load(path: Path) -> tuple[GaussianScene, tuple[str, ...]]:
         quats=torch.from_numpy(tensors["quats"]),
         opacity_logits=torch.from_numpy(tensors["opacity_logits"][:, 0]),
         sh=torch.from_numpy(tensors["sh"].reshape(count, len(layout.tensors["sh"]) // 3, 3)),
-        antialiased=any(_ANTIALIASED.match(comment) for comment in header.comments),
+        antialiased=any(ANTIALIASED.match(comment) for comment in header.comments),
         columns={name: torch.from_numpy(values) for name, values in extras.items()},
     )
     return scene, _notes(vertex, extras)
@@ -98,7 +98,7 @@ def save(scene: GaussianScene, file: BinaryIO) -> None:
     names += columns
     lines = ["ply", "format binary_little_endian 1.0"]
     if scene.antialiased:
-        lines += [f"comment {comment}" for comment in _ANTIALIASED_COMMENTS]
+        lines += [f"comment {comment}" for comment in ANTIALIASED_COMMENTS]
     lines += [f"element vertex {len(scene)}", *(f"property float {name}" for name in names)]
     file.write("\n".join([*lines, "end_header", ""]).encode("ascii"))
 
@@ -160,15 +160,9 @@ class _Layout:
 
 
 def _vertex(header: Header) -> Element:
-    names = [element.name for element in header.elements]
     vertex = next((e for e in header.elements if e.name == "vertex"), None)
     if vertex is None:
         raise UserError("it is a PLY without a 'vertex' element.", _GAUSSIANS_HINT)
-    if "chunk" in names and any(p.name == "packed_position" for p in vertex.properties):
-        raise UserError(
-            "it is a compressed PLY, which is not supported yet.",
-            "Export it as an uncompressed PLY in the program that made it.",
-        )
     return vertex
 
 

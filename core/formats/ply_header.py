@@ -78,6 +78,16 @@ class Header:
     size: int
 
 
+def is_ply(head: bytes) -> bool:
+    """Whether a file that begins so is a PLY."""
+    return re.match(rb"ply[ \t]*[\r\n]", head) is not None
+
+
+def has_chunks(head: bytes) -> bool:
+    """Whether a PLY has an element of that name: then its Gaussians are packed."""
+    return re.search(rb"[\r\n]element[ \t]+chunk[ \t]", head) is not None
+
+
 def read_header(file: BinaryIO) -> Header:
     """Parse the header at the start of a PLY file.
 

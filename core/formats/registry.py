@@ -6,7 +6,7 @@ from pathlib import Path
 
 from core.errors import UserError
 from core.files import check_target, replacing
-from core.formats import ngs, ply, sog, spz
+from core.formats import compressed_ply, ngs, ply, sog, splat, spz
 from core.formats.format import HEAD_BYTES, Format, Loaded
 from core.formats.repair import repaired
 from core.formats.sog_encoding import META
@@ -14,10 +14,12 @@ from core.scene import GaussianScene
 
 FORMATS: tuple[Format, ...] = (
     ply.FORMAT,
+    compressed_ply.FORMAT,
     spz.FORMAT,
     spz.FORMAT_V3,
     sog.FORMAT,
     sog.FORMAT_FOLDER,
+    splat.FORMAT,
     ngs.FORMAT,
 )
 """All formats; where two recognise a file, the first one opens it."""

@@ -305,13 +305,6 @@ def test_incomplete_harmonics_are_refused(tmp_path: Path, rest: int) -> None:
         load_scene(write_with_plyfile(tmp_path / "a.ply", columns))
 
 
-def test_compressed_ply_is_named_as_such(tmp_path: Path) -> None:
-    packed = {f"packed_{n}": np.zeros(2, "u4") for n in ("position", "rotation", "scale", "color")}
-    before = {"chunk": table({"min_x": np.zeros(1, "f4")})}
-    with pytest.raises(UserError, match="compressed PLY, which is not supported yet"):
-        load_scene(write_with_plyfile(tmp_path / "a.ply", packed, before=before))
-
-
 def test_lists_before_the_gaussians_are_refused(tmp_path: Path) -> None:
     columns = by_property(random_scene(2, 0))
     path = write_with_plyfile(tmp_path / "a.ply", columns, before={"face": triangles()})

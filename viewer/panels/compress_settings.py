@@ -54,6 +54,10 @@ class CompressSettings(QWidget):
         self.keep_spin.setRange(1, 100)
         self.keep_spin.setDecimals(0)
         self.keep_spin.setSuffix(" %")
+        self.codes_spin = QDoubleSpinBox()
+        self.codes_spin.setRange(0, 64)
+        self.codes_spin.setDecimals(1)
+        self.codes_spin.setSuffix(" bytes")
         self.clusters_spin, self.fit_spin, self.finetune_spin = QSpinBox(), QSpinBox(), QSpinBox()
         self.clusters_spin.setRange(0, MAX_CLUSTERS)
         self.clusters_spin.setSpecialValueText("Auto")
@@ -80,6 +84,11 @@ class CompressSettings(QWidget):
             "The least important Gaussians go first. 100 % for a scene that is pruned already.",
         )
         described(
+            self.codes_spin,
+            "Codes for each Gaussian",
+            "What the nets cannot know of a Gaussian: more is nearer to the scene, and larger.",
+        )
+        described(
             self.clusters_spin,
             "Number of nets",
             "One for each cluster of like Gaussians; Auto makes one for every 20,000.",
@@ -96,9 +105,19 @@ class CompressSettings(QWidget):
             "What lies behind the scene, and behind photos that are transparent there.",
         )
 
+    @property
+    def _spins(self) -> tuple[QSpinBox | QDoubleSpinBox, ...]:
+        return (
+            self.keep_spin,
+            self.codes_spin,
+            self.clusters_spin,
+            self.fit_spin,
+            self.finetune_spin,
+        )
+
     def _arrange(self) -> None:
         guard = FieldGuard(self)
-        spins = (self.keep_spin, self.clusters_spin, self.fit_spin, self.finetune_spin)
+        spins = self._spins
         combos = (self.preset_combo, self.kind_combo, self.background_combo)
         for spin in spins:
             spin.setKeyboardTracking(False)
@@ -110,6 +129,7 @@ class CompressSettings(QWidget):
         for title, field in (
             ("Preset", self.preset_combo),
             ("Keep", self.keep_spin),
+            ("Codes", self.codes_spin),
             ("Fine-tune steps", self.finetune_spin),
         ):
             form.addRow(title, field)
@@ -134,7 +154,7 @@ class CompressSettings(QWidget):
         self.preset_combo.activated.connect(self._fill)
         for combo in (self.kind_combo, self.background_combo):
             combo.activated.connect(self.changed)
-        for spin in (self.keep_spin, self.clusters_spin, self.fit_spin, self.finetune_spin):
+        for spin in self._spins:
             spin.valueChanged.connect(self.changed)
 
     @Slot()
@@ -143,6 +163,7 @@ class CompressSettings(QWidget):
         settings = PRESETS[self.preset_combo.currentData()]
         self.kind_combo.setCurrentIndex(KINDS.index("indoor"))
         self.keep_spin.setValue(100 * settings.keep)
+        self.codes_spin.setValue(settings.code_bytes)
         self.clusters_spin.setValue(settings.clusters or 0)
         self.fit_spin.setValue(settings.fit_steps)
         self.finetune_spin.setValue(settings.finetune_steps)
@@ -165,6 +186,7 @@ class CompressSettings(QWidget):
         return replace(
             settings_for(self.preset_combo.currentData(), self.kind_combo.currentData()),
             keep=self.keep_spin.value() / 100,
+            code_bytes=self.codes_spin.value(),
             clusters=self.clusters_spin.value() or None,
             fit_steps=self.fit_spin.value(),
             finetune_steps=self.finetune_spin.value(),

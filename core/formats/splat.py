@@ -1,0 +1,80 @@
+"""The ``.splat`` of antimatter15's viewer: 32 bytes to each Gaussian, and nothing else.
+
+Position and scale in three float32 each (the scale itself, not its logarithm), colour, opacity and
+rotation ``w x y z`` in bytes. No header tells it from anything else: that there are numbers which a
+Gaussian can have does. Colours do not depend on the direction.
+(Described in the README of https://github.com/antimatter15/splat.)
+"""
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+
+from core.errors import UserError
+from core.formats.format import Format
+from core.formats.quantised import DAMAGED_HINT, opacity_bytes, opacity_logits
+from core.scene import SH_C0, GaussianScene
+
+SUFFIX = ".splat"
+ROW = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("quat", "u1", 4)])
+
+
+def recognises(head: bytes, path: Path) -> bool:
+    """Whether the name ends so, and the first Gaussians could be some."""
+    rows = np.frombuffer(head[: len(head) // ROW.itemsize * ROW.itemsize], ROW)
+    if not path.name.lower().endswith(SUFFIX) or not len(rows):
+        return False
+    plausible = np.isfinite(rows["mean"]).all(1) & (rows["scale"] >= 0).all(1)
+    return bool(plausible.mean() > 0.5)
+
+
+def load(path: Path) -> tuple[GaussianScene, tuple[str, ...]]:
+    """Read a ``.splat``.
+
+    Raises
+    ------
+    UserError
+        If the file ends inside a Gaussian.
+    """
+    file_bytes = path.stat().st_size
+    if file_bytes % ROW.itemsize:
+        raise UserError(
+            f"its {file_bytes:,} bytes are not a whole number of Gaussians of {ROW.itemsize}.",
+            DAMAGED_HINT,
+        )
+    rows = np.fromfile(path, ROW)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log_scales = np.log(rows["scale"])
+    base = (rows["rgba"][:, :3] / np.float32(255) - 0.5) / SH_C0
+    scene = GaussianScene(
+        means=torch.from_numpy(rows["mean"].copy()),
+        log_scales=torch.from_numpy(log_scales),
+        quats=torch.from_numpy((rows["quat"].astype(np.float32) - 128) / 128),
+        opacity_logits=torch.from_numpy(opacity_logits(rows["rgba"][:, 3])),
+        sh=torch.from_numpy(base.astype(np.float32)[:, None]),
+    )
+    return scene, ()
+
+
+def save(scene: GaussianScene, file: BinaryIO) -> None:
+    """Write the Gaussians, those first that are large and opaque.
+
+    Harmonics beyond the first and ``columns`` are dropped.
+    """
+    scene = scene.to("cpu")
+    log_volume = scene.log_scales.double().sum(1)
+    importance = log_volume + torch.nn.functional.logsigmoid(scene.opacity_logits.double())
+    scene = scene.select(torch.argsort(importance, descending=True, stable=True))
+    rows = np.empty(len(scene), ROW)
+    rows["mean"] = scene.means.numpy()
+    rows["scale"] = scene.log_scales.exp().numpy()
+    rows["rgba"][:, :3] = (scene.base_colors() * 255).round().numpy()
+    rows["rgba"][:, 3] = opacity_bytes(scene.opacity_logits.numpy())
+    unit = torch.nn.functional.normalize(scene.quats, dim=1)
+    rows["quat"] = (unit * 128 + 128).round().clamp(0, 255).numpy()
+    file.write(rows.tobytes())
+
+
+FORMAT = Format("splat", "Splat", (SUFFIX,), recognises, load, save)
