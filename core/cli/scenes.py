@@ -138,8 +138,9 @@ def convert(
     as_json: Json = False,
 ) -> None:
     """Write a scene anew, repaired and in the usual layout of its format."""
-    from core.formats import load_scene, save_scene, scene_bytes
+    from core.formats import find_format, load_scene, save_scene, scene_bytes
 
+    loses = find_format(output, to).loses
     loaded = load_scene(source)
     save_scene(loaded.scene, output, to)
     report(
@@ -149,6 +150,7 @@ def convert(
             "bytes_before": loaded.file_bytes,
             "bytes_after": scene_bytes(output),
             "repairs": list(loaded.repairs),
+            "loses": loses,
         },
         as_json,
     )

@@ -2,13 +2,21 @@
 
 from core.formats.find import find_scene, is_scene
 from core.formats.format import Format, Loaded
-from core.formats.registry import FORMATS, check_output, load_scene, save_scene, scene_bytes
+from core.formats.registry import (
+    FORMATS,
+    check_output,
+    find_format,
+    load_scene,
+    save_scene,
+    scene_bytes,
+)
 
 __all__ = [
     "FORMATS",
     "Format",
     "Loaded",
     "check_output",
+    "find_format",
     "find_scene",
     "is_scene",
     "load_scene",

@@ -139,7 +139,15 @@ def save(scene: GaussianScene, file: BinaryIO) -> None:
     file.write(scaled.clip(0, 255).astype(np.uint8).tobytes())
 
 
-FORMAT = Format("compressed-ply", "Compressed PLY", (".compressed.ply",), recognises, load, save)
+FORMAT = Format(
+    "compressed-ply",
+    "Compressed PLY",
+    (".compressed.ply",),
+    recognises,
+    load,
+    save,
+    loses="Values are rounded to 8 to 11 bits; further columns are dropped.",
+)
 
 
 def _header(scene: GaussianScene, chunks: int) -> bytes:

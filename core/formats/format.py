@@ -35,6 +35,8 @@ class Format:
     save_parts
         For a format of several files in a folder, in place of ``save``: their contents by name,
         the one that names the others last.
+    loses
+        What of a scene does not come back, as a sentence; empty for a format without loss.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Format:
     load: Callable[[Path], tuple[GaussianScene, tuple[str, ...]]]
     save: Callable[[GaussianScene, BinaryIO], None] | None = None
     save_parts: Callable[[GaussianScene], Mapping[str, bytes]] | None = None
+    loses: str = ""
 
     @property
     def is_saved(self) -> bool:

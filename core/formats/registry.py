@@ -74,7 +74,7 @@ def save_scene(scene: GaussianScene, path: str | Path, format: str | None = None
         If the format is unknown or only read, or if the file cannot be written.
     """
     path = Path(path)
-    chosen = _chosen(path, format)
+    chosen = find_format(path, format)
     if len(scene) == 0:
         raise UserError("There are no Gaussians to save.")
     if chosen.save_parts is not None:
@@ -93,7 +93,7 @@ def check_output(path: Path) -> None:
     UserError
         As :func:`save_scene`.
     """
-    chosen = _chosen(path, None)
+    chosen = find_format(path, None)
     if chosen.save_parts is not None:
         _check_folder(chosen, path)
     check_target(path)
@@ -105,8 +105,14 @@ def scene_bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in [path, *pictures])
 
 
-def _chosen(path: Path, format: str | None) -> Format:
-    """The format to save in."""
+def find_format(path: Path, format: str | None = None) -> Format:
+    """The format to save in: by name, or else by the ending of the file's name.
+
+    Raises
+    ------
+    UserError
+        If there is none, or it is only read.
+    """
     chosen = _named(format) if format is not None else _by_suffix(path)
     if not chosen.is_saved:
         raise UserError(f"{chosen.title} can be opened but not saved.", _savable_hint())

@@ -109,9 +109,16 @@ def pictures(path: Path) -> list[Path]:
     return [file for file in path.parent.glob("*.webp") if file.is_file()]
 
 
-FORMAT = Format("sog", "SOG", (".sog",), recognises_bundle, load_bundle, save)
+LOSES = "Values are rounded to tables, further colours to a palette; further columns are dropped."
+FORMAT = Format("sog", "SOG", (".sog",), recognises_bundle, load_bundle, save, loses=LOSES)
 FORMAT_FOLDER = Format(
-    "sog-folder", "SOG folder", (META,), recognises_folder, load_folder, save_parts=parts
+    "sog-folder",
+    "SOG folder",
+    (META,),
+    recognises_folder,
+    load_folder,
+    save_parts=parts,
+    loses=LOSES,
 )
 
 

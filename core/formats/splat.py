@@ -77,4 +77,13 @@ def save(scene: GaussianScene, file: BinaryIO) -> None:
     file.write(rows.tobytes())
 
 
-FORMAT = Format("splat", "Splat", (SUFFIX,), recognises, load, save)
+FORMAT = Format(
+    "splat",
+    "Splat",
+    (SUFFIX,),
+    recognises,
+    load,
+    save,
+    loses="Colours no longer depend on the direction; colours, opacities and rotations are rounded "
+    "to bytes; further columns are dropped.",
+)

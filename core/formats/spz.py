@@ -123,8 +123,9 @@ def save_v3(scene: GaussianScene, file: BinaryIO) -> None:
             stream.write(block)
 
 
-FORMAT = Format("spz", "SPZ", (".spz",), recognises, load, save)
-FORMAT_V3 = Format("spz3", "SPZ version 3", (), recognises, load, save_v3)
+LOSES = "Values are rounded, log scales kept within -10 to 5.94; further columns are dropped."
+FORMAT = Format("spz", "SPZ", (".spz",), recognises, load, save, loses=LOSES)
+FORMAT_V3 = Format("spz3", "SPZ version 3", (), recognises, load, save_v3, loses=LOSES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,13 +197,21 @@ def test_convert_round_trip(
     capsys: pytest.CaptureFixture[str], scene_file: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "again.ply"
-    assert run_json(capsys, "convert", scene_file, out)["count"] == 300
+    told = run_json(capsys, "convert", scene_file, out)
+    assert (told["count"], told["loses"]) == (300, "")
     np.testing.assert_array_equal(load_scene(out).scene.sh, load_scene(scene_file).scene.sh)
 
 
 @pytest.mark.parametrize(
     ("name", "options", "format"),
-    [("a.spz", (), "spz"), ("a.spz", ("--to", "spz3"), "spz"), ("meta.json", (), "sog-folder")],
+    [
+        ("a.spz", (), "spz"),
+        ("a.spz", ("--to", "spz3"), "spz"),
+        ("meta.json", (), "sog-folder"),
+        ("a.compressed.ply", (), "compressed-ply"),
+        ("a.ply", ("--to", "compressed-ply"), "compressed-ply"),
+        ("a.splat", (), "splat"),
+    ],
 )
 def test_convert_compresses(
     capsys: pytest.CaptureFixture[str],
@@ -218,6 +226,7 @@ def test_convert_compresses(
     told = run_json(capsys, "convert", scene_file, folder / name, *options)
     assert load_scene(folder / name).format == format
     assert told["bytes_after"] == sum(file.stat().st_size for file in folder.iterdir())
+    assert told["loses"].endswith(".")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWi
 from core.cameras import Split
 from core.errors import UserError
 from core.rigs import DEFAULT_RIG_COUNT
-from core.trials import NETS, Trial, estimated_bytes, trial_formats
+from core.trials import Trial, estimated_bytes, trial_formats
 from viewer.compressing import FORMATS_JOB, NETS_JOB
 from viewer.panels.compress_settings import CompressSettings
 from viewer.panels.metrics_table import figure_text
@@ -67,7 +67,7 @@ class CompressPanel(Panel):
 
     def _make_parts(self) -> None:
         self.formats_button = QPushButton("Try All Formats")
-        names = ", ".join(known.title for known in trial_formats() if known.name != NETS)
+        names = ", ".join(known.title for known in trial_formats())
         described(
             self.formats_button,
             "Try all formats",
@@ -183,8 +183,7 @@ class CompressPanel(Panel):
     def try_formats(self) -> None:
         """Store the scene in every format."""
         if self._ready():
-            formats = [known for known in trial_formats() if known.name != NETS]
-            self._compressing.try_formats(formats, self.choices.background)
+            self._compressing.try_formats(trial_formats(), self.choices.background)
 
     def _ready(self) -> bool:
         return self.session.document is not None and not self.session.runner.busy
