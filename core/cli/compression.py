@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from core.cli.options import (
-    Background,
     DataDir,
+    FitBackground,
     Json,
     Output,
     SceneFile,
     ViewCount,
-    parse_background,
+    parse_fit_background,
     read_views,
 )
 from core.cli.training import CheckpointFile, Seed
@@ -67,7 +67,7 @@ def compress(
         int | None, typer.Option("--weight-bits", help="Bits of a net's weight: 4 to 8, or 16.")
     ] = None,
     views: ViewCount = None,
-    background: Background = "black",
+    background: FitBackground = None,
     seed: Seed = 0,
     checkpoint: CheckpointFile = None,
     as_json: Json = False,
@@ -81,7 +81,7 @@ def compress(
     from core.neuralgs.compress import compress as compress_steps
     from core.neuralgs.container import encoded, measured_streams
     from core.rendering.device import preferred_device
-    from core.training import find_targets
+    from core.training import find_targets, lasting_background
 
     changes = {
         "clusters": clusters,
@@ -92,7 +92,7 @@ def compress(
         "weight_bits": weight_bits,
     }
     settings = _settings(preset, kind, seed, changes)
-    color = parse_background(background)
+    color = parse_fit_background(background)
     if output.suffix.lower() != SUFFIX:
         raise UserError(f"{output.name} does not end in {SUFFIX}.", "Name it so.")
     for file in (output, *(() if checkpoint is None else (checkpoint,))):
@@ -100,7 +100,7 @@ def compress(
     found = read_views(data)
     loaded = load_scene(scene).scene.to(preferred_device())
     targets = run_steps(find_targets(loaded, found, views, color))
-    references = run_steps(find_references(found, loaded, views, color))
+    references = run_steps(find_references(found, loaded, views, lasting_background(color)))
     started = time.perf_counter()
     result = run_steps(compress_steps(loaded, targets, None, settings, checkpoint=checkpoint))
     seconds = time.perf_counter() - started
