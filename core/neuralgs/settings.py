@@ -116,7 +116,7 @@ class NeuralSettings:
     positions: Literal["grid", "half"] = "grid"
     weight_bits: int = 6
     quantized_share: float = 1.0
-    code_bytes: float = 4.5
+    code_bytes: float = 7.0
     exact_share: float = 0.0
     seed: int = 0
 

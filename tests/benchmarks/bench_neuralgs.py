@@ -2,7 +2,7 @@
 
 ``python -m tests.benchmarks.bench_neuralgs`` times a step of the fit, forward, backward and Adam:
 all nets in batched products, and a Python loop over modules of torch; ours and the peer in turns,
-the least of the rounds. Then it decodes a million Gaussians.
+the least of the rounds. Then it decodes a million Gaussians, and counts the bits of a position.
 
 ``python -m tests.benchmarks.bench_neuralgs SCENE [DATA] [white]`` repeats the paper's ablation on a
 scene, with few steps and without codes: one net, clusters, importance, the frequency loss.
@@ -22,19 +22,22 @@ from core.formats import load_scene
 from core.jobs import drain
 from core.metrics import evaluate
 from core.metrics.references import find_references
-from core.neuralgs.compress import compress
+from core.neuralgs.compress import compress, prepare
+from core.neuralgs.container import measured_streams
 from core.neuralgs.decoding import decoded
 from core.neuralgs.fields import encoded, new_network
 from core.neuralgs.fitting import Examples, fit_nets
 from core.neuralgs.learner import Learner
 from core.neuralgs.model import Codes, NeuralScene, PositionGrid
 from core.neuralgs.settings import NeuralSettings, settings_for
+from core.neuralgs.weights import rounded
 from core.training import find_targets
 from tests.benchmarks.bench_render import row
+from tests.synthetic import surface_scene
 
 CLUSTERS = 32
 CHANNELS = 55
-MILLION = 1_000_000
+MILLION, POSITIONS = 1_000_000, 100_000
 STEPS = 10
 ROUNDS = 5
 ABLATION = (600, 300)
@@ -108,6 +111,31 @@ def decoding(settings: NeuralSettings) -> None:
     row(f"{settings.preset}: a million Gaussians decoded", f"{seconds:.2f} s")
 
 
+def position_bits() -> None:
+    """Bits of a position in the file, for a synthetic scene."""
+    scene = surface_scene(POSITIONS)
+    settings = settings_for("best")
+    ready = prepare(scene, torch.ones(POSITIONS), replace(settings, keep=1.0))
+    network = new_network(1, CHANNELS, settings.levels, settings.hidden, settings.layers, seed=0)
+    neural = NeuralScene(
+        means=ready.means,
+        labels=torch.zeros(POSITIONS, dtype=torch.int64),
+        network=rounded(network, settings.weight_bits),
+        grid=ready.grid,
+        weight_bits=settings.weight_bits,
+        lows=ready.limits.lows,
+        highs=ready.limits.highs,
+        sh_degree=scene.sh_degree,
+        antialiased=False,
+    )
+    bits = 8 * measured_streams(neural)["positions"] / POSITIONS
+    row(
+        f"a position of {POSITIONS:,}, {ready.grid.bits} bits an axis",
+        f"{bits:.1f} bits",
+        "float16: 48",
+    )
+
+
 def least_seconds(*functions: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
     """The least wall time of each, in turns, after one run to warm up."""
     least = [float("inf")] * len(functions)
@@ -169,6 +197,7 @@ def main() -> None:
         settings = replace(settings_for(preset), fit_batch=256)
         fit_steps(settings)
         decoding(settings)
+    position_bits()
 
 
 if __name__ == "__main__":
