@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from core.cameras import Camera
 from core.files import replacing
@@ -141,11 +142,13 @@ def try_nets(
     settings: NeuralSettings,
     references: References,
     *,
+    protected: Tensor | None = None,
     lpips: Lpips | None = None,
 ) -> Steps[Trial]:
     """Compress a scene into nets, and measure what comes back; a job.
 
-    Its partial results are those of :func:`core.neuralgs.compress.compress`.
+    ``protected``, bool ``(N,)``, are stored as they are. Partial results are those of
+    :func:`core.neuralgs.compress.compress`.
 
     Raises
     ------
@@ -154,7 +157,7 @@ def try_nets(
     """
     started = time.perf_counter()
 
-    compressed = yield from compress(scene, targets, cameras, settings)
+    compressed = yield from compress(scene, targets, cameras, settings, protected=protected)
     seconds = time.perf_counter() - started
     return (yield from measure_nets(compressed, seconds, references, lpips=lpips))
 

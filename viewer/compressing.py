@@ -89,18 +89,28 @@ class Compressing(QObject):
         )
         self._start(FORMATS_JOB, steps, document, lambda trials: self._take(document, trials))
 
-    def try_nets(self, settings: NeuralSettings, background: Background | None) -> None:
+    def try_nets(
+        self, settings: NeuralSettings, background: Background | None, protect: bool = False
+    ) -> None:
         """Compress the scene into nets and measure what comes back; runs as a job.
 
-        The selected Gaussians are stored as they are where the settings store any.
+        ``protect``: store the selected Gaussians as they are.
         """
         session, document = self._session, self._session.document
         if document is None or session.loaded is None or session.runner.busy:
             return
         self.story = Story([])
         self._log.clear()
+        protected = document.selected[document.alive] if protect else None
         steps = self._watched(
-            _net_steps(living(document), document.views, session.loaded.scene, settings, background)
+            _net_steps(
+                living(document),
+                document.views,
+                session.loaded.scene,
+                settings,
+                background,
+                protected,
+            )
         )
         document.locked = True
         self._start(NETS_JOB, steps, document, lambda trial: self._take(document, (trial,)))
@@ -251,6 +261,7 @@ def _net_steps(
     opened: GaussianScene,
     settings: NeuralSettings,
     background: Background | None,
+    protected: Tensor | None,
 ) -> Steps[Trial]:
     yield Progress(0, 1, "reading the weights of LPIPS")
     lpips, _ = ready_lpips()
@@ -258,4 +269,14 @@ def _net_steps(
         views, opened, background=lasting_background(background)
     )
     targets = yield from find_targets(scene, views, background=background)
-    return (yield from try_nets(scene, targets, targets.cameras, settings, references, lpips=lpips))
+    return (
+        yield from try_nets(
+            scene,
+            targets,
+            targets.cameras,
+            settings,
+            references,
+            protected=protected,
+            lpips=lpips,
+        )
+    )

@@ -40,6 +40,11 @@ _MAX_CLUSTERS, _MAX_LAYERS, _MAX_WIDTH, _MAX_LEVELS, _MAX_CODES = 4096, 16, 1024
 _MAX_PARAMETERS = 1 << 28
 _LEAST_BITS_EACH = 0.5
 """No scene takes fewer bits of its file to a Gaussian; more Gaussians are a trap."""
+_LARGEST_TABLE = 1 << 31
+"""Numbers in a table by Gaussian, such as codes and channels; beyond 2^24 they also take
+:data:`_LEAST_BITS_TO_A_NUMBER` of the file each."""
+_SMALL_TABLE = 1 << 24
+_LEAST_BITS_TO_A_NUMBER = 1 / 256
 _LABELS_AS_CONTEXTS = 256
 _LEVEL = 19
 
@@ -86,7 +91,15 @@ def decoded_file(content: bytes) -> NeuralScene:
     """The compressed scene in a file's bytes; see :func:`read_neural`."""
     try:
         return _read(content)
-    except (_Damage, ValueError, KeyError, TypeError, IndexError, OverflowError) as error:
+    except (
+        _Damage,
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         reason = str(error) if isinstance(error, _Damage) else "it is damaged"
         raise UserError(f"{reason}.", DAMAGED_HINT) from error
 
@@ -172,7 +185,11 @@ def _manifest(neural: NeuralScene, streams: Mapping[str, bytes]) -> dict[str, An
         "highs": list(grid.highs),
         "codes": 0 if neural.codes is None else neural.codes.values.shape[1],
         "exact": 0 if neural.exact is None else len(neural.exact.indices),
-        "notes": dict(neural.notes),
+        "notes": {
+            name: note
+            for name, note in neural.notes.items()
+            if isinstance(note, str) or math.isfinite(note)
+        },
         "streams": [
             {"name": name, "size": len(content), "crc32": zlib.crc32(content)}
             for name, content in streams.items()
@@ -283,6 +300,10 @@ class _Facts:
             raise _Damage("its weights have an unknown size")
         self.codes = _whole(said["codes"], 0, _MAX_CODES)
         self.exact = _whole(said["exact"], 0, self.count)
+        numbers = self.count * max(self.codes, self.channels)
+        affordable = max(_SMALL_TABLE, 8 * file_bytes / _LEAST_BITS_TO_A_NUMBER)
+        if numbers > min(_LARGEST_TABLE, affordable):
+            raise _Damage(f"it promises {self.count:,} Gaussians, for which it is too short")
         self.grid = _grid(said)
         notes = said.get("notes")
         self.notes = {

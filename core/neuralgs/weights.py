@@ -5,7 +5,8 @@ from torch import Tensor
 
 from core.neuralgs.model import Network
 
-_SMALLEST = 2.0**-24
+_SMALLEST = 2.0**-14
+"""Below, float16 has fewer digits, and rounded weights would not be their own scale's again."""
 
 
 def quantized(weight: Tensor, bits: int) -> tuple[Tensor, Tensor]:

@@ -327,3 +327,35 @@ def resummed(body: bytes):
 
 def _stream(content: bytes) -> dict[str, object]:
     return {"name": "later", "size": len(content), "crc32": zlib.crc32(content)}
+
+
+@pytest.mark.parametrize("bits", [4, 6, 8])
+@pytest.mark.parametrize("size", [1e-7, 1e-5, 1e-3, 1.0, 100.0])
+def test_rounded_weights_stay_as_they_are(bits: int, size: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    weights = size * torch.randn(2, 30, 20, generator=generator)
+    once = rounded(Network((weights,), (torch.zeros(2, 20),), 4), bits)
+
+    twice = rounded(once, bits)
+
+    assert torch.equal(once.weights[0], twice.weights[0])
+    assert (once.weights[0] - weights).abs().max() <= max(1.01 * size * 5 / 2 ** (bits - 1), 6.2e-5)
+
+
+@pytest.mark.parametrize("text", [b"[" * 200_000, b'{"a":' * 100_000, b"[1e999]", b"\xff", b""])
+def test_a_manifest_that_is_none_is_refused(text: bytes) -> None:
+    refused(HEAD.pack(b"\x89NGS\r\n\x1a\n", 1, 0, len(text), zlib.crc32(text)) + text)
+
+
+def test_many_codes_to_many_gaussians_are_not_allotted() -> None:
+    content = encoded(neural_scene())
+    padded = with_manifest(content, lambda said: said.update(count=900_000, codes=128))
+
+    refused(padded + bytes(120_000))
+
+
+def test_what_is_no_number_is_no_note() -> None:
+    neural = neural_scene()
+    noted = replace(neural, notes={"psnr": float("inf"), "ssim": float("nan"), "by": "me"})
+
+    assert decoded_file(encoded(noted)).notes == {"by": "me"}

@@ -75,7 +75,12 @@ def test_the_smallest_window_leaves_the_picture_room(qtbot, make_window, tmp_pat
     assert window.viewport.width() >= 560
     assert window.viewport.height() >= 430
     assert (window.width(), window.height()) == MINIMUM_SIZE
-    for panel in (window.sensitivity_panel, window.prune_panel, window.refine_panel):
+    for panel in (
+        window.sensitivity_panel,
+        window.prune_panel,
+        window.refine_panel,
+        window.compress_panel,
+    ):
         assert panel.widget().minimumSizeHint().width() <= panel.viewport().width()
     bar = tab_bar(window)
     assert bar.count() == len(below(window))

@@ -122,6 +122,24 @@ def test_nets_are_watched_compared_and_saved(stage: RefineStage, tmp_path: Path)
     assert torch.equal(again.means, trial.scene.means)
 
 
+def test_the_selection_is_kept_as_it_is(stage: RefineStage) -> None:
+    panel = opened(stage)
+    document = stage.session.document
+    chosen = torch.arange(600) % 60 == 0
+    document.select(chosen)
+    panel.choices.protect_box.setChecked(True)
+    click(panel, panel.run_button)
+    finish(stage)
+    (trial,) = stage.session.compressing.trials
+    assert trial.streams["exact"] > 0
+    wanted = document.scene.select(chosen)
+    nearest = torch.cdist(wanted.means, trial.scene.means).argmin(1)
+    back = trial.scene.select(nearest)
+    assert (back.means - wanted.means).abs().max() < 0.02
+    assert (back.opacity_logits - wanted.opacity_logits).abs().max() < 0.01
+    assert (back.sh - wanted.sh).abs().max() < 0.01
+
+
 def test_a_stopped_run_leaves_everything_as_it_was(stage: RefineStage) -> None:
     panel = opened(stage, photos=False)
     panel.choices.finetune_spin.setValue(100_000)

@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 PANELS = (
-    *("scene", "cameras", "sensitivity", "prune", "refine"),
+    *("scene", "cameras", "sensitivity", "prune", "refine", "compress"),
     *("histogram", "scatter", "metrics", "jobs", "history", "messages"),
 )
 

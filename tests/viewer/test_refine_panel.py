@@ -310,7 +310,7 @@ def test_without_photos_it_refines_against_the_scene_itself(stage: RefineStage) 
     assert "no photos to fit to" in panel.summary.text()
     stage.rounds((50, 4))
     assert panel.run_button.isEnabled()
-    assert "end under" in panel.choices.stop_box.text()
+    assert "ends under" in panel.choices.stop_box.text()
     stage.press(Qt.Key.Key_Return, CONTROL)
     finish(stage)
     story = stage.refining.run

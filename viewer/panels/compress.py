@@ -176,7 +176,9 @@ class CompressPanel(Panel):
         except UserError as error:
             self.session.notified.emit("error", str(error))
             return
-        self._compressing.try_nets(settings, self.choices.background)
+        self._compressing.try_nets(
+            settings, self.choices.background, self.choices.protect_box.isChecked()
+        )
         QTimer.singleShot(0, self, lambda: self.ensureWidgetVisible(self.loss_plot))
 
     @Slot()

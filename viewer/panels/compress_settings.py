@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from PySide6.QtCore import Qt, Signal, Slot
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
-    QFormLayout,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -24,7 +24,7 @@ from core.neuralgs.settings import (
 from core.training import Background
 from core.training.fitting import MAX_STEPS
 from viewer.panels.panel import FieldGuard, align_labels, described
-from viewer.panels.refine_settings import BACKGROUNDS
+from viewer.panels.refine_settings import background_combo, settings_form
 from viewer.widgets.section import Section
 
 PRESET_TITLES: dict[Preset, str] = {"best": "Best", "paper": "As in the paper"}
@@ -63,9 +63,8 @@ class CompressSettings(QWidget):
         self.clusters_spin.setSpecialValueText("Auto")
         self.fit_spin.setRange(1, MAX_STEPS)
         self.finetune_spin.setRange(0, MAX_STEPS)
-        self.background_combo = QComboBox()
-        for name, color in BACKGROUNDS.items():
-            self.background_combo.addItem(name, color)
+        self.background_combo = background_combo()
+        self.protect_box = QCheckBox("Keep the selection as it is")
         self._describe()
         self._arrange()
         self._connect()
@@ -100,9 +99,9 @@ class CompressSettings(QWidget):
             "Nets learn from the pictures, one in each step: this is what quality comes from.",
         )
         described(
-            self.background_combo,
-            "Background (Compress)",
-            "What lies behind the scene, and behind photos that are transparent there.",
+            self.protect_box,
+            "Keep the selection as it is",
+            "Selected Gaussians are not pruned, and are stored beside the nets.",
         )
 
     @property
@@ -125,7 +124,7 @@ class CompressSettings(QWidget):
             spin.setAlignment(Qt.AlignmentFlag.AlignRight)
         for field in (*spins, *combos):
             field.installEventFilter(guard)
-        form, inner = _form(), _form()
+        form, inner = settings_form(), settings_form()
         for title, field in (
             ("Preset", self.preset_combo),
             ("Keep", self.keep_spin),
@@ -141,6 +140,7 @@ class CompressSettings(QWidget):
             ("Background", self.background_combo),
         ):
             inner.addRow(title, field)
+        inner.addRow(self.protect_box)
         align_labels(form)
         align_labels(inner)
         self.advanced.body.addLayout(inner)
@@ -191,12 +191,3 @@ class CompressSettings(QWidget):
             fit_steps=self.fit_spin.value(),
             finetune_steps=self.finetune_spin.value(),
         )
-
-
-def _form() -> QFormLayout:
-    form = QFormLayout()
-    form.setContentsMargins(0, 0, 0, 0)
-    form.setVerticalSpacing(6)
-    form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    return form

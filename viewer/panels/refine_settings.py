@@ -231,11 +231,11 @@ class RefineSettings(QWidget):
     def _name_stop_rule(self) -> None:
         """Against photos a loss can be measured; a scene measured against itself starts perfect."""
         if self._photos:
-            self.stop_box.setText("No round may lose over")
+            self.stop_box.setText("No round loses over")
             tip = "A round that loses more than this on held-out photos is taken back."
             low, high, step, value = 0.0, 20.0, 0.1, LOSS_DB
         else:
-            self.stop_box.setText("No round may end under")
+            self.stop_box.setText("No round ends under")
             tip = "A round whose pictures are less like the present scene than this is taken back."
             low, high, step, value = 10.0, 80.0, 1.0, LEAST_DB
         self.stop_spin.setRange(low, high)
