@@ -114,7 +114,8 @@ def finetune(
         while done < total:
             work.begin()
             example = targets.example(done, settings.seed)
-            loss = _step(learner, ground, example, settings, done, price)
+            with one_thread():
+                loss = _step(learner, ground, example, settings, done, price)
             done += 1
             found = None
             if partial is not None and work.partial_due() and done < total:
@@ -244,8 +245,7 @@ def _step(
     channels = shared(range(len(parts)), decode_first)
     leaf = torch.cat([part.detach() for part in channels]).requires_grad_()
     indices = torch.cat([part.indices for part in parts])
-    with one_thread():
-        loss = _picture_loss(leaf, ground, indices, example, settings, step)
+    loss = _picture_loss(leaf, ground, indices, example, settings, step)
     slopes = leaf.grad.split([len(part.indices) for part in parts])  # type: ignore[union-attr]
     own = [tensor for name, tensor in learner.tensors.items() if name != CODES]
     gradients = shared(range(len(parts)), push_back)

@@ -89,7 +89,8 @@ def fit_nets(
     try:
         while done < total and not plan.over(done):
             work.begin()
-            losses = _step(learner, draw, settings, done)
+            with one_thread():
+                losses = _step(learner, draw, settings, done)
             plan.note(float(losses.mean()), done)
             done += 1
             if done % _STEPS_AT_ONCE and done < total:
@@ -178,8 +179,7 @@ class _Plan:
 
 def _step(learner: Learner, draw: _Draw, settings: NeuralSettings, step: int) -> Tensor:
     """One step; the loss of each cluster ``(K,)``."""
-    with one_thread():
-        examples = draw(step)
+    examples = draw(step)
     size = -(-examples[0].shape[1] // PARTS)
     parts = list(zip(*(torch.split(tensor, size, 1) for tensor in examples), strict=True))
     batch = examples[0].shape[1]
