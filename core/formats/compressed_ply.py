@@ -71,14 +71,14 @@ def load(path: Path) -> tuple[GaussianScene, tuple[str, ...]]:
         tables = {}
         for element in header.elements:
             row = element.row_type(header.byte_order)
-            if element.name in ("chunk", "vertex", "sh"):
+            if element.name in ("chunk", "vertex", "sh") and element.properties:
                 raw = file.read(element.count * row.itemsize)
                 if len(raw) < element.count * row.itemsize:
                     raise UserError("it ends inside its Gaussians.", DAMAGED_HINT)
                 tables[element.name] = np.frombuffer(raw, row)
             else:
                 file.seek(element.count * row.itemsize, 1)
-    ranges = _ranges(chunk, tables["chunk"])
+    ranges = _ranges(chunk, tables.get("chunk"))
     words = {
         prop.name: tables["vertex"][str(i)].astype(np.uint32)
         for i, prop in enumerate(vertex.properties)
@@ -87,16 +87,17 @@ def load(path: Path) -> tuple[GaussianScene, tuple[str, ...]]:
     count = vertex.count
     chunk_of = np.arange(count) // CHUNK
     position, rotation, scale, color = (words[name] for name in _PACKED)
-    low, high = (side[chunk_of] for side in ranges["color"])
     bytes_ = color.astype(">u4").view(np.uint8).reshape(-1, 4)
-    base = (low + bytes_[:, :3] / np.float32(255) * (high - low) - 0.5) / SH_C0
+    rgb = _between(bytes_[:, :3] / np.float64(255), ranges["color"], chunk_of)
+    with np.errstate(over="ignore"):
+        base = (rgb - np.float32(0.5)) / np.float32(SH_C0)
     sh = _sh(elements.get("sh"), tables.get("sh"), count)
     scene = GaussianScene(
         means=_tensor(_point(position, ranges["position"], chunk_of)),
         log_scales=_tensor(_point(scale, ranges["scale"], chunk_of)),
         quats=_tensor(_quats(rotation)),
         opacity_logits=_tensor(opacity_logits(bytes_[:, 3])),
-        sh=_tensor(np.concatenate([base.astype(np.float32)[:, None], sh], 1)),
+        sh=_tensor(np.concatenate([base[:, None], sh], 1)),
         antialiased=any(ANTIALIASED.match(comment) for comment in header.comments),
     )
     return scene, ()
@@ -174,6 +175,8 @@ def _check(
     header: Header, chunk: Element, vertex: Element, sh: Element | None, file_bytes: int
 ) -> None:
     """Refuse what cannot be read, before anything is allotted."""
+    if not vertex.count:
+        raise UserError("it holds no Gaussians.", DAMAGED_HINT)
     if header.is_ascii:
         raise UserError("it is a compressed PLY in text form.", "Export it in binary form.")
     names = [prop.name for prop in vertex.properties]
@@ -199,7 +202,7 @@ def _check(
 
 
 def _ranges(
-    chunk: Element, table: NDArray[np.void]
+    chunk: Element, table: NDArray[np.void] | None
 ) -> dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Least and greatest value of each chunk, ``(chunks, 3)`` each; of old colours 0 and 1."""
     where = {prop.name: str(i) for i, prop in enumerate(chunk.properties)}
@@ -207,10 +210,10 @@ def _ranges(
     for kind, axes in _RANGES.items():
         names = [[f"{side}_{axis}" for axis in axes] for side in _SIDES]
         known = [name in where for side in names for name in side]
-        if kind == "color" and not any(known):
+        if table is not None and kind == "color" and not any(known):
             shape = len(table), 3
             found[kind] = np.zeros(shape, np.float32), np.ones(shape, np.float32)
-        elif all(known):
+        elif table is not None and all(known):
             low, high = (
                 np.stack([table[where[name]].astype(np.float32) for name in side], 1)
                 for side in names
@@ -240,9 +243,19 @@ def _point_words(values: Floats, sides: tuple[Floats, Floats], chunk_of: NDArray
 def _point(words: Words, sides: tuple[Floats, Floats], chunk_of: NDArray[np.intp]) -> Floats:
     most = (np.uint32(1) << _POINT_BITS) - 1
     levels = (words[:, None] >> _POINT_SHIFTS) & most
-    low, high = (side[chunk_of] for side in sides)
+    return _between(levels / most, sides, chunk_of)
+
+
+def _between(
+    places: NDArray[np.float64], sides: tuple[Floats, Floats], chunk_of: NDArray[np.intp]
+) -> Floats:
+    """Values at places from 0 to 1 between a chunk's least and greatest, which come back as such.
+
+    Ranges of damaged files may be anything; what is not finite then is left out later.
+    """
+    low, high = (side.astype(np.float64)[chunk_of] for side in sides)
     with np.errstate(over="ignore", invalid="ignore"):
-        return (low + levels / most.astype(np.float32) * (high - low)).astype(np.float32)
+        return (low + places * (high - low)).astype(np.float32)
 
 
 def _rotation_words(quats: Floats) -> Words:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from core.errors import UserError
-from core.formats import load_scene, save_scene
+from core.formats import compressed_ply, load_scene, save_scene
 from core.scene import SH_C0, GaussianScene
 from tests.core.formats_examples import random_scene
 from tests.core.test_formats_spz import up_to_sign
@@ -181,6 +181,78 @@ def test_a_header_that_lies_is_refused(tmp_path: Path, old: bytes, new: bytes) -
     with pytest.raises(UserError) as caught:
         load_scene(path)
     assert caught.value.hint
+
+
+def packed(chunk: tuple[str, ...], count: int, sh: int | None, ranges: tuple[float, ...]) -> bytes:
+    """A compressed PLY with these ranges, all its packed numbers the same, ``sh`` bytes each."""
+    lines = ["ply", "format binary_little_endian 1.0", f"element chunk {min(count, 1)}"]
+    lines += [*(f"property float {name}" for name in chunk), f"element vertex {count}"]
+    lines += [f"property uint packed_{n}" for n in ("position", "rotation", "scale", "color")]
+    if sh is not None:
+        lines += [f"element sh {count}", *(f"property uchar f_rest_{i}" for i in range(sh))]
+    body = struct.pack(f"<{len(ranges)}f", *ranges) if count else b""
+    body += struct.pack("<4I", *[0x12345678] * 4) * count + bytes(count * (sh or 0))
+    return "\n".join([*lines, "end_header", ""]).encode() + body
+
+
+RANGES = tuple(
+    f"{side}_{axis}"
+    for axes in (("x", "y", "z"), ("scale_x", "scale_y", "scale_z"), ("r", "g", "b"))
+    for side in ("min", "max")
+    for axis in axes
+)
+UNIT = (0.0, 0.0, 0.0, 1.0, 1.0, 1.0) * 3
+
+
+def test_elements_without_rows_or_properties(tmp_path: Path) -> None:
+    path = tmp_path / "a.compressed.ply"
+    path.write_bytes(packed(RANGES, 3, 0, UNIT))
+    assert load_scene(path).scene.sh_degree == 0
+    for chunk, count, sh, message in (
+        (RANGES, 0, None, "holds no Gaussians"),
+        (RANGES, 0, 9, "holds no Gaussians"),
+        ((), 3, None, "no range of the position"),
+    ):
+        path.write_bytes(packed(chunk, count, sh, UNIT if chunk else ()))
+        with pytest.raises(UserError, match=message) as caught:
+            load_scene(path)
+        assert caught.value.hint
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+@pytest.mark.parametrize(("low", "high"), [(3e38, -3e38), (-np.inf, np.inf), (np.nan, 1)])
+def test_ranges_beyond_all_numbers(tmp_path: Path, kind: int, low: float, high: float) -> None:
+    ranges = list(UNIT)
+    ranges[6 * kind], ranges[6 * kind + 3] = low, high
+    path = tmp_path / "a.compressed.ply"
+    path.write_bytes(packed(RANGES, 3, None, tuple(ranges)))
+    with pytest.raises(UserError, match="none of its Gaussians has finite values"):
+        load_scene(path)
+
+
+def body(path: Path) -> tuple[bytes, bytes]:
+    """What follows the header of 600 Gaussians: the ranges of 3 chunks, and the rest."""
+    content = path.read_bytes().partition(b"end_header\n")[2]
+    return content[: 3 * 72], content[3 * 72 :]
+
+
+def test_what_was_packed_packs_to_the_same_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the same order, that is: rounded positions can be in another."""
+    first, second = tmp_path / "a.compressed.ply", tmp_path / "b.compressed.ply"
+    save_scene(random_scene(600, 3), first)
+    monkeypatch.setattr(compressed_ply, "morton_order", lambda means: np.arange(len(means)))
+    save_scene(load_scene(first).scene, second)
+
+    (ranges, rest), (ranges_again, rest_again) = body(first), body(second)
+    before, after = (np.frombuffer(r, "<f4").reshape(3, 18) for r in (ranges, ranges_again))
+    assert np.array_equal(before[:, :12], after[:, :12])
+    np.testing.assert_allclose(after[:, 12:], before[:, 12:], rtol=1e-6, atol=1e-6)
+    words, again = (np.frombuffer(r[: 600 * 16], "<u4").reshape(-1, 4) for r in (rest, rest_again))
+    assert np.array_equal(words[:, [0, 2, 3]], again[:, [0, 2, 3]])
+    assert (words[:, 1] == again[:, 1]).mean() > 0.99
+    assert rest[600 * 16 :] == rest_again[600 * 16 :]
 
 
 @pytest.mark.parametrize("name", ["a.compressed.ply", "a.splat"])
