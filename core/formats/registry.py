@@ -165,7 +165,8 @@ def _named(name: str) -> Format:
     for format in FORMATS:
         if format.name == name.lower():
             return format
-    raise UserError(f"There is no format named {name!r}.", _savable_hint())
+    names = ", ".join(known.name for known in FORMATS if known.is_saved)
+    raise UserError(f"There is no format named {name!r}.", f"Names of formats to save in: {names}.")
 
 
 def _by_suffix(path: Path) -> Format:
@@ -180,7 +181,5 @@ def _savable_hint() -> str:
 
 
 def _listing(formats: Iterable[Format]) -> str:
-    return ", ".join(
-        f"{format.title} ({', '.join(format.suffixes)})" if format.suffixes else format.name
-        for format in formats
-    )
+    """Titles and endings of those that have an ending of their own."""
+    return ", ".join(f"{one.title} ({', '.join(one.suffixes)})" for one in formats if one.suffixes)
