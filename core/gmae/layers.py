@@ -1,0 +1,112 @@
+"""Gaussians in groups by depth: those of an image, or any scene's as a camera sees them."""
+
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+from core.cameras import Camera
+from core.rendering import Render, render
+from core.scene import GaussianScene
+
+PRESETS = (32, 64, 128, 256, 512, 1024)
+"""How many of the nearest Gaussians the paper's figures draw, before all."""
+GROUPS = (4, 8, 16, 32)
+"""How many layers the paper's edges are drawn from."""
+
+
+class Grouping(StrEnum):
+    """How depth is cut into groups."""
+
+    COUNTS = "counts"
+    """As many Gaussians in each, as the paper has it."""
+    BINS = "bins"
+    """As much depth in each."""
+
+
+class Show(StrEnum):
+    """Which groups are drawn at a step."""
+
+    NEAREST = "nearest"
+    """All up to it from the near end, as the paper's figures."""
+    FARTHEST = "farthest"
+    """All up to it from the far end."""
+    SINGLE = "single"
+    """It alone."""
+
+
+def camera_depths(scene: GaussianScene, camera: Camera) -> Tensor:
+    """Distance of every centre along the viewing axis, world units, ``(N,)``."""
+    row = torch.tensor(camera.world_to_camera[2], dtype=torch.float32, device=scene.device)
+    depths: Tensor = scene.means @ row[:3] + row[3]
+    return depths
+
+
+def depth_ranks(depths: Tensor) -> Tensor:
+    """Place of every Gaussian in the order from near to far, int64 ``(N,)``; ties by number."""
+    order = depths.argsort(dim=0, stable=True)
+    ranks = torch.empty_like(order)
+    ranks[order] = torch.arange(len(order), device=order.device)
+    return ranks
+
+
+def depth_groups(depths: Tensor, count: int, grouping: Grouping = Grouping.COUNTS) -> Tensor:
+    """The group of every Gaussian, 0 the nearest, int64 ``(N,)`` in 0..count-1.
+
+    By counts the first ``floor(j N / count)`` Gaussians are those of the first j groups.
+    """
+    if count < 1:
+        raise ValueError("there is at least one group")
+    n = len(depths)
+    if n == 0:
+        return torch.zeros(0, dtype=torch.int64, device=depths.device)
+    if grouping is Grouping.COUNTS:
+        ends = torch.arange(1, count + 1, device=depths.device) * n // count
+        return torch.searchsorted(ends, depth_ranks(depths), right=True)
+    finite = depths[depths.isfinite()].double()
+    if len(finite) == 0 or finite.min() == finite.max():
+        return torch.zeros(n, dtype=torch.int64, device=depths.device)
+    low, high = finite.min(), finite.max()
+    shares = (depths.double() - low) / (high - low) * count
+    return shares.nan_to_num(0, count, 0).long().clamp(0, count - 1)
+
+
+def shown(groups: Tensor, step: int, count: int, show: Show = Show.NEAREST) -> Tensor:
+    """Which Gaussians a step draws, bool ``(N,)``; steps are 0..count-1.
+
+    Cumulative from the near end, step 0 is the nearest group; from the far end, the farthest.
+    """
+    match show:
+        case Show.NEAREST:
+            return groups <= step
+        case Show.FARTHEST:
+            return groups >= count - 1 - step
+        case Show.SINGLE:
+            return groups == step
+
+
+def nearest(depths: Tensor, count: int) -> Tensor:
+    """The ``count`` nearest Gaussians, bool ``(N,)``."""
+    return depth_ranks(depths) < count
+
+
+def slab(depths: Tensor, low: float, high: float) -> Tensor:
+    """The Gaussians between two depths, bool ``(N,)``; both ends belong to it."""
+    return (depths >= low) & (depths <= high)
+
+
+def draw_layer(
+    scene: GaussianScene,
+    camera: Camera,
+    keep: Tensor,
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0),
+) -> Render:
+    """Some of a scene's Gaussians with their alpha; on white as the paper's figures."""
+    return render(scene, camera, keep=keep, background=background)
+
+
+def depth_picture(scene: GaussianScene, camera: Camera) -> tuple[Tensor, Tensor]:
+    """Expected depth ``sum(w z) / sum(w)`` and coverage ``sum(w)``, both ``(H, W)``."""
+    drawn = render(scene, camera, depth=True)
+    assert drawn.depth is not None
+    return drawn.depth, drawn.alpha

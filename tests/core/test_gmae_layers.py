@@ -1,0 +1,191 @@
+"""Layers by depth, figure and ground, edges, and depth against size."""
+
+import numpy as np
+import pytest
+import torch
+
+from core.gmae.config import Config, Projection
+from core.gmae.depth_scale import correlate, measure_depth_scale, spearman
+from core.gmae.edges import gradient_edges, label_edges, layer_edges, layer_labels, match_edges
+from core.gmae.figure_ground import (
+    Polarity,
+    center_ellipse,
+    compare_masks,
+    figure_mask,
+    intersection_over_union,
+    otsu,
+    shuffled_depths,
+)
+from core.gmae.gaussians import Gaussians, activate
+from core.gmae.layers import (
+    Grouping,
+    Show,
+    camera_depths,
+    depth_groups,
+    depth_picture,
+    draw_layer,
+    nearest,
+    shown,
+    slab,
+)
+from core.gmae.splatting import scene_camera, scene_of
+from core.rendering import render
+from core.scene import GaussianScene
+
+SIZE = 48
+CAMERA = scene_camera(SIZE)
+
+
+def random_scene(count: int = 60) -> GaussianScene:
+    outputs = 1.5 * torch.randn(1, count, 14, generator=torch.Generator().manual_seed(0))
+    return scene_of(activate(outputs, 1.0), Projection.AUTHORS, SIZE)
+
+
+def disc_on_ground() -> GaussianScene:
+    """A wall of green Gaussians near by, and a red one in the middle, farther but uncovered."""
+    grid = torch.stack(torch.meshgrid(*[torch.linspace(-1, 1, 13)] * 2, indexing="xy"), -1)
+    wall = grid.reshape(-1, 2)
+    wall = wall[wall.norm(dim=1) > 0.55]
+    means = torch.cat(
+        [torch.cat([wall, torch.full((len(wall), 1), -0.9)], 1), torch.tensor([[0, 0, 0.9]])]
+    )
+    scales = torch.full((len(means), 3), 0.9)
+    scales[-1] = 2.6
+    colors = torch.tensor([[0.1, 0.8, 0.1]]).repeat(len(means), 1)
+    colors[-1] = torch.tensor([0.9, 0.1, 0.1])
+    quats = torch.tensor([[1.0, 0, 0, 0]]).repeat(len(means), 1)
+    made = Gaussians(
+        *(part[None] for part in (means, scales, quats, colors, torch.full((len(means),), 0.95)))
+    )
+    return scene_of(made, Projection.ORTHO, SIZE)
+
+
+def test_groups_by_count_are_equal_and_in_order() -> None:
+    depths = torch.rand(103, generator=torch.Generator().manual_seed(0))
+    groups = depth_groups(depths, 8)
+    counts = groups.bincount(minlength=8)
+    assert counts.max() - counts.min() <= 1
+    assert torch.equal(counts.cumsum(0), torch.arange(1, 9) * 103 // 8)
+    for group in range(7):
+        assert depths[groups == group].max() <= depths[groups == group + 1].min()
+
+
+def test_groups_by_bins_share_the_range() -> None:
+    depths = torch.tensor([0.0, 0.24, 0.26, 1.0, torch.nan, torch.inf])
+    assert depth_groups(depths, 4, Grouping.BINS).tolist() == [0, 0, 1, 3, 0, 3]
+    assert depth_groups(torch.full((3,), 2.0), 4, Grouping.BINS).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("grouping", Grouping)
+def test_all_layers_are_the_whole_picture(grouping: Grouping) -> None:
+    scene = random_scene()
+    groups = depth_groups(camera_depths(scene, CAMERA), 5, grouping)
+    whole = render(scene, CAMERA, background=(1, 1, 1)).rgb
+    for show in (Show.NEAREST, Show.FARTHEST):
+        assert torch.equal(draw_layer(scene, CAMERA, shown(groups, 4, 5, show)).rgb, whole)
+    over = torch.ones_like(whole)
+    for step in reversed(range(5)):
+        layer = render(scene, CAMERA, keep=shown(groups, step, 5, Show.SINGLE))
+        over = layer.rgb + (1 - layer.alpha[..., None]) * over
+    assert torch.allclose(over, whole, atol=1e-3)
+
+
+def test_nearest_and_slab_choose_by_depth() -> None:
+    depths = torch.tensor([3.0, 1.0, 2.0, 2.0])
+    assert nearest(depths, 2).tolist() == [False, True, True, False]
+    assert slab(depths, 2, 3).tolist() == [True, False, True, True]
+
+
+def test_otsu_parts_two_heaps() -> None:
+    generator = torch.Generator().manual_seed(0)
+    heaps = torch.cat(
+        [torch.randn(500, generator=generator), 9 + torch.randn(200, generator=generator)]
+    )
+    assert 3 < otsu(heaps) < 6
+    assert otsu(torch.full((4,), 2.0)) == 2.0
+
+
+def test_figure_is_told_from_ground_where_depth_tells() -> None:
+    scene = disc_on_ground()
+    depth, _ = depth_picture(scene, CAMERA)
+    red, green, _ = render(scene, CAMERA).rgb.unbind(-1)
+    truth = red > green
+    mask = figure_mask(depth, otsu(depth), Polarity.FAR)
+    assert intersection_over_union(mask, truth) > 0.8
+    assert torch.equal(mask, figure_mask(depth, otsu(depth), Polarity.BORDER))
+    assert torch.equal(mask, ~figure_mask(depth, otsu(depth), Polarity.NEAR))
+    measured = compare_masks(scene, CAMERA, truth)
+    assert measured["far"] > measured["shuffled far"] + 0.2
+    assert measured["all figure"] == pytest.approx(truth.float().mean().item())
+    assert measured["oracle"] == max(measured["far"], measured["near"])
+
+
+def test_shuffled_depths_keep_every_gaussian_in_its_place() -> None:
+    scene = random_scene()
+    moved = shuffled_depths(scene, CAMERA)
+    old, new = camera_depths(scene, CAMERA), camera_depths(moved, CAMERA)
+    assert torch.allclose(old.sort().values, new.sort().values, atol=1e-4)
+    one = torch.arange(len(scene)) == 7
+    alone, again = draw_layer(scene, CAMERA, one), draw_layer(moved, CAMERA, one)
+    assert (alone.rgb - again.rgb).abs().max() < 1e-3
+
+
+def test_iou_and_the_ellipse() -> None:
+    ellipse = center_ellipse(50, 100)
+    assert ellipse.float().mean().item() == pytest.approx(np.pi * 0.49 / 4, abs=0.01)
+    assert intersection_over_union(ellipse, ellipse) == 1
+    assert intersection_over_union(ellipse, ~ellipse) == 0
+    assert intersection_over_union(ellipse & False, ellipse & False) == 1
+
+
+def test_edges_stand_where_the_layer_changes() -> None:
+    """A small black disc before a grey wall: its rim is an edge, and nothing else."""
+    made = Gaussians(
+        means=torch.tensor([[[0, 0, -0.5], [0, 0, 0.5]]]),
+        scales=torch.tensor([[1.0, 8.0]])[..., None].repeat(1, 1, 3),
+        quats=torch.tensor([[[1.0, 0, 0, 0]]]).repeat(1, 2, 1),
+        colors=torch.tensor([[0.0, 0.5]])[..., None].repeat(1, 1, 3),
+        opacities=torch.full((1, 2), 0.999),
+    )
+    scene = scene_of(made, Projection.ORTHO, SIZE)
+    labels = layer_labels(scene, CAMERA, 2)
+    assert labels[SIZE // 2, SIZE // 2] == 1
+    assert labels[SIZE // 2, 2] == 2
+    strength = layer_edges(scene, CAMERA, [2])
+    side = (torch.arange(SIZE) + 0.5) / SIZE * 2 - 1
+    radii = (side[:, None] ** 2 + side**2).sqrt()[strength > 0]
+    assert radii.max() - radii.min() < 6 / SIZE
+    rim = label_edges((labels == 1).long(), 1) > 0
+    assert match_edges(strength, rim).f == 1
+    assert match_edges(torch.zeros(SIZE, SIZE), rim).f == 0
+    backwards = layer_labels(scene, CAMERA, 2, order=torch.tensor([1.0, 0.0]))
+    assert backwards[SIZE // 2, 2] == 1
+
+
+def test_gradient_of_a_ramp_is_its_slope() -> None:
+    ramp = (torch.arange(40.0) * 0.01).expand(30, 40)[..., None].expand(-1, -1, 3)
+    assert torch.allclose(gradient_edges(ramp)[:, 10:30], torch.tensor(0.01), atol=2e-4)
+
+
+def test_rank_correlation_with_its_interval() -> None:
+    generator = np.random.default_rng(0)
+    first = generator.normal(size=200)
+    assert spearman(first, np.exp(first)) == pytest.approx(1)
+    assert spearman(first, np.zeros(200)) == 0
+    found = correlate(first, -first + generator.normal(size=200))
+    assert found.low < found.rho < found.high < -0.3
+
+
+def test_residual_tells_queries_from_images() -> None:
+    """Depth and size agree between queries and disagree within; the control has no residual."""
+    generator = torch.Generator().manual_seed(0)
+    query, within = torch.linspace(-1, 1, 40), torch.randn(30, 40, generator=generator)
+    outputs = torch.zeros(30, 40, 14)
+    outputs[..., 2] = query + 0.1 * within
+    outputs[..., 3:6] = (query - 0.1 * within).unsqueeze(-1)
+    config = Config(16, 4, 16, 1, 2, 8, 1, 2, queries=40, projection=Projection.ORTHO)
+    found = measure_depth_scale(activate(outputs, 1.0), config)
+    assert found.scale.rho > 0.9
+    assert found.residual_scale.high < -0.9
+    assert found.query_share > 0.9
+    assert found.query_share + found.image_share + found.rest_share == pytest.approx(1)
