@@ -51,6 +51,7 @@ class RefineSettings(QWidget):
         self._make_fields()
         self._arrange()
         self._connect()
+        self._name_stop_rule()
         self.choose_preset("removal-error")
 
     def _make_fields(self) -> None:
