@@ -115,6 +115,7 @@ def with_default_command(arguments: list[str]) -> list[str]:
     """Put ``open`` in front where no command is named: ``splatscope SCENE`` opens the window."""
     registered = cli.app.registered_commands
     commands = {entry.name or getattr(entry.callback, "__name__", "") for entry in registered}
+    commands |= {entry.name for entry in cli.app.registered_groups}
     if arguments and (arguments[0] in commands or arguments[0] in {"--help", "--version"}):
         return arguments
     return ["open", *arguments]

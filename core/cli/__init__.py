@@ -10,8 +10,10 @@ from typing import Annotated
 import typer
 
 from core import __version__
+from core.cli import gmae
 from core.cli.compression import compress
 from core.cli.evaluation import evaluate, lpips_weights
+from core.cli.gmae import layers
 from core.cli.scenes import convert, info, render
 from core.cli.scores import prune, score
 from core.cli.training import refine, rounds, train
@@ -29,6 +31,7 @@ COMMANDS = (
     compress,
     evaluate,
     convert,
+    layers,
     lpips_weights,
 )
 
@@ -55,6 +58,7 @@ def program(
 
 for command in COMMANDS:
     app.command()(command)
+app.add_typer(gmae.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -106,7 +106,10 @@ def read_image(path: Path, side: int) -> Image.Image:
                 image = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
             image = image.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path.name} cannot be read as an image.", "Take it away.") from error
+        raise UserError(
+            f"{path.name} cannot be read as an image.",
+            "Use another one, or take it out of the folder.",
+        ) from error
     scale = side / min(image.size)
     if scale >= 1:
         return image

@@ -105,6 +105,14 @@ def draw_layer(
     return render(scene, camera, keep=keep, background=background)
 
 
+def layer_rgba(scene: GaussianScene, camera: Camera, keep: Tensor) -> Tensor:
+    """Some of a scene's Gaussians as colour and alpha, not premultiplied, ``(H, W, 4)``."""
+    drawn = render(scene, camera, keep=keep)
+    alpha = drawn.alpha.unsqueeze(-1)
+    rgb = torch.where(alpha > 0, drawn.rgb / torch.where(alpha > 0, alpha, 1.0), 0.0)
+    return torch.cat([rgb, alpha], -1)
+
+
 def depth_picture(scene: GaussianScene, camera: Camera) -> tuple[Tensor, Tensor]:
     """Expected depth ``sum(w z) / sum(w)`` and coverage ``sum(w)``, both ``(H, W)``."""
     drawn = render(scene, camera, depth=True)

@@ -248,3 +248,8 @@ def sample_pictures(model: GaussianAutoencoder, images: Tensor, seed: int = 0) -
     made = pictures(model(images, visible.to(images.device)), config.projection, config.size)
     whole, part = (x.reshape(images.shape).permute(0, 2, 3, 1) for x in (images, seen))
     return torch.stack([whole, part, made], 1).cpu()
+
+
+def sample_sheet(samples: Tensor) -> Tensor:
+    """The samples of :class:`Trained` one below the other, ``(H, W, 3)``."""
+    return torch.cat([torch.cat(list(row), 1) for row in samples])

@@ -28,6 +28,7 @@ def test_qt_calls_without_a_result_leave_none_alone(qapp: QApplication) -> None:
         (["--data", "photos", "scene.ply"], ["open", "--data", "photos", "scene.ply"]),
         (["info", "scene.ply"], ["info", "scene.ply"]),
         (["demo"], ["demo"]),
+        (["gmae", "train", "photos"], ["gmae", "train", "photos"]),
         (["--help"], ["--help"]),
         (["--version"], ["--version"]),
     ],

@@ -1,0 +1,192 @@
+"""From images to Gaussians in layers: gmae train, gmae evaluate, layers."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.cli.options import Json, Output
+from core.errors import UserError
+from core.terminal import report, run_steps
+
+if TYPE_CHECKING:
+    from core.gmae.model import GaussianAutoencoder
+
+ImagesDir = Annotated[Path, typer.Argument(help="A folder of images.", show_default=False)]
+ModelFile = Annotated[
+    Path, typer.Option("--model", help="A model that gmae train made (.safetensors).")
+]
+
+app = typer.Typer(
+    name="gmae",
+    help="Train and measure Gaussian masked autoencoders.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def train(
+    images: ImagesDir,
+    output: Output,
+    config: Annotated[
+        str, typer.Option("--config", help="nano64, tiny96, small128 or base224 (the paper's).")
+    ] = "nano64",
+    steps: Annotated[int, typer.Option("--steps", min=1, help="At most so many steps.")] = 10_000,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", help="End after so many minutes of work.")
+    ] = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Images in a step.")] = 32,
+    rate: Annotated[float, typer.Option("--rate", help="Largest learning rate.")] = 1.2e-3,
+    loss: Annotated[str, typer.Option("--loss", help="masked, all or normalised.")] = "masked",
+    scale_cap: Annotated[
+        float | None, typer.Option("--scale-cap", help="Largest scale c of a Gaussian.")
+    ] = None,
+    mask_ratio: Annotated[
+        float | None, typer.Option("--mask-ratio", help="Share of patches that are hidden.")
+    ] = None,
+    projection: Annotated[
+        str | None, typer.Option("--camera", help="authors, pinhole or ortho.")
+    ] = None,
+    encoder: Annotated[
+        Path | None,
+        typer.Option("--encoder", help="Start from a MAE vision transformer (.safetensors)."),
+    ] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="Go on from this file, and write it.")
+    ] = None,
+    samples: Annotated[
+        Path | None, typer.Option("--samples", help="Write a picture sheet of a few images.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="What chance depends on.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train a model on a folder of images."""
+    from core.files import check_target
+    from core.gmae.config import Projection, find_config
+    from core.gmae.folder import ImageFolder
+    from core.gmae.losses import Loss
+    from core.gmae.model import new_model
+    from core.gmae.training import Schedule, sample_sheet, train_model
+    from core.gmae.weights import load_mae_encoder, save_model
+    from core.images import check_image_suffix, save_image
+    from core.rendering.device import preferred_device
+
+    changes: dict[str, object] = {"scale_cap": scale_cap, "mask_ratio": mask_ratio}
+    if projection is not None:
+        changes["projection"] = Projection(_one_of(projection, list(Projection), "camera"))
+    chosen = find_config(config).changed(**{k: v for k, v in changes.items() if v is not None})
+    schedule = Schedule(
+        steps=steps,
+        seconds=None if minutes is None else 60 * minutes,
+        batch=batch,
+        rate=rate,
+        loss=Loss(_one_of(loss, list(Loss), "loss")),
+        seed=seed,
+    )
+    check_target(output)
+    if samples is not None:
+        check_image_suffix(samples)
+    folder = ImageFolder(images, chosen.size)
+    model = new_model(chosen, seed)
+    if encoder is not None:
+        load_mae_encoder(model, encoder)
+    trained = run_steps(train_model(model.to(preferred_device()), folder, schedule, checkpoint))
+    save_model(trained.model, output, trained.notes)
+    if samples is not None:
+        save_image(sample_sheet(trained.samples), samples)
+    report({"output": str(output), "config": config, **trained.notes}, as_json)
+
+
+@app.command()
+def evaluate(
+    images: ImagesDir,
+    model: ModelFile,
+    masks: Annotated[
+        Path | None,
+        typer.Option("--masks", help="A folder of masks, white where the figure is."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Measure on so many images.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a model: error of hidden patches, PSNR, depth against size, figure and ground."""
+    from core.gmae.evaluation import evaluate_model
+    from core.gmae.folder import ImageFolder
+
+    loaded = _loaded(model)
+    quality = run_steps(
+        evaluate_model(loaded, ImageFolder(images, loaded.config.size), masks, limit)
+    )
+    report(asdict(quality), as_json)
+
+
+def layers(
+    image: Annotated[Path, typer.Argument(help="An image.", show_default=False)],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write to.")],
+    model: ModelFile,
+    count: Annotated[int, typer.Option("--layers", min=1, help="Number of layers.")] = 8,
+    grouping: Annotated[
+        str, typer.Option("--grouping", help="counts: as many Gaussians in each; bins: as deep.")
+    ] = "counts",
+    refine: Annotated[
+        int, typer.Option("--refine", min=0, help="Steps of fitting to this image.")
+    ] = 0,
+    as_json: Json = False,
+) -> None:
+    """Make an image's Gaussians a scene (.ply), and each of its layers a picture with alpha."""
+    import torch
+
+    from core.formats import save_scene
+    from core.gmae.folder import read_image, square
+    from core.gmae.gaussians import activate
+    from core.gmae.layers import Grouping, Show, camera_depths, depth_groups, layer_rgba, shown
+    from core.gmae.refining import refine_image
+    from core.gmae.splatting import scene_camera, scene_of
+    from core.images import save_image
+
+    started = time.perf_counter()
+    chosen = Grouping(_one_of(grouping, list(Grouping), "grouping"))
+    loaded = _loaded(model)
+    config = loaded.config
+    pixels = square(read_image(image, 2 * config.size), config.size).unsqueeze(0)
+    with torch.no_grad():
+        outputs = loaded.outputs(pixels)
+    if refine:
+        outputs = run_steps(refine_image(outputs, pixels, config, refine)).outputs
+    scene = scene_of(activate(outputs, config.scale_cap), config.projection, config.size)
+    camera = scene_camera(config.size)
+    groups = depth_groups(camera_depths(scene, camera), count, chosen)
+    output.mkdir(parents=True, exist_ok=True)
+    save_scene(scene, output / "scene.ply")
+    width = len(str(count))
+    for step in range(count):
+        single = layer_rgba(scene, camera, shown(groups, step, count, Show.SINGLE))
+        save_image(single, output / f"layer_{step + 1:0{width}}.png")
+        nearest = layer_rgba(scene, camera, shown(groups, step, count))
+        save_image(nearest, output / f"nearest_{step + 1:0{width}}.png")
+    report(
+        {
+            "output": str(output),
+            "count": len(scene),
+            "layers": count,
+            "gaussians_by_layer": groups.bincount(minlength=count).tolist(),
+            "seconds": round(time.perf_counter() - started, 2),
+        },
+        as_json,
+    )
+
+
+def _loaded(path: Path) -> "GaussianAutoencoder":
+    from core.gmae.weights import load_model
+
+    return load_model(path)[0]
+
+
+def _one_of(text: str, names: list[str], what: str) -> str:
+    if text not in names:
+        raise UserError(f"There is no {what} {text!r}.", f"Choose from {', '.join(names)}.")
+    return text
