@@ -58,7 +58,7 @@ def program(
 
 for command in COMMANDS:
     app.command()(command)
-app.add_typer(gmae.app)
+app.add_typer(gmae.app, name="gmae")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -20,7 +20,6 @@ ModelFile = Annotated[
 ]
 
 app = typer.Typer(
-    name="gmae",
     help="Train and measure Gaussian masked autoencoders.",
     no_args_is_help=True,
     rich_markup_mode=None,
