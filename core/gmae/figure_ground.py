@@ -52,6 +52,15 @@ def otsu(values: Tensor) -> float:
     return float(edges[1 + int(best)])
 
 
+def figure_depth(scene: GaussianScene, camera: Camera) -> Tensor:
+    """Expected depth ``(H, W)``; infinite where nothing is drawn, which :func:`otsu` leaves out.
+
+    What is never covered is figure to the paper: what is still white when the ground is drawn.
+    """
+    depth, coverage = depth_picture(scene, camera)
+    return torch.where(coverage > 0, depth, torch.inf)
+
+
 def figure_mask(depth: Tensor, threshold: float, polarity: Polarity = Polarity.FAR) -> Tensor:
     """The figure in a picture of depths ``(H, W)``, bool."""
     far = depth > threshold
@@ -102,7 +111,7 @@ def compare_masks(
     measured: dict[str, float] = {}
     shuffled = shuffled_depths(scene, camera, seed)
     for name, one in (("", scene), ("shuffled ", shuffled)):
-        depth, _ = depth_picture(one, camera)
+        depth = figure_depth(one, camera)
         cut = otsu(depth)
         for polarity in Polarity:
             mask = figure_mask(depth, cut, polarity)

@@ -11,6 +11,7 @@ from core.gmae.figure_ground import (
     Polarity,
     center_ellipse,
     compare_masks,
+    figure_depth,
     figure_mask,
     intersection_over_union,
     otsu,
@@ -22,7 +23,6 @@ from core.gmae.layers import (
     Show,
     camera_depths,
     depth_groups,
-    depth_picture,
     draw_layer,
     nearest,
     shown,
@@ -107,7 +107,7 @@ def test_otsu_parts_two_heaps() -> None:
 
 def test_figure_is_told_from_ground_where_depth_tells() -> None:
     scene = disc_on_ground()
-    depth, _ = depth_picture(scene, CAMERA)
+    depth = figure_depth(scene, CAMERA)
     red, green, _ = render(scene, CAMERA).rgb.unbind(-1)
     truth = red > green
     mask = figure_mask(depth, otsu(depth), Polarity.FAR)
@@ -118,6 +118,15 @@ def test_figure_is_told_from_ground_where_depth_tells() -> None:
     assert measured["far"] > measured["shuffled far"] + 0.2
     assert measured["all figure"] == pytest.approx(truth.float().mean().item())
     assert measured["oracle"] == max(measured["far"], measured["near"])
+
+
+def test_holes_are_far_and_do_not_move_the_threshold() -> None:
+    scene = disc_on_ground()
+    holed = scene.select(torch.arange(len(scene)) != len(scene) - 1)
+    depth = figure_depth(holed, CAMERA)
+    assert not depth[SIZE // 2, SIZE // 2].isfinite()
+    assert depth[depth.isfinite()].min() <= otsu(depth) <= depth[depth.isfinite()].max()
+    assert figure_mask(depth, otsu(depth))[SIZE // 2, SIZE // 2]
 
 
 def test_shuffled_depths_keep_every_gaussian_in_its_place() -> None:
