@@ -110,9 +110,10 @@ def save(scene: GaussianScene, file: BinaryIO) -> None:
     """
     order = morton_order(scene.means.detach().cpu().numpy())
     scene = scene.to("cpu").select(torch.from_numpy(order))
-    means, log_scales = scene.means.numpy(), scene.log_scales.numpy()
+    means, log_scales = scene.means.detach().numpy(), scene.log_scales.detach().numpy()
     log_scales = log_scales.clip(-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE)
-    colors = scene.sh[:, 0].numpy() * np.float32(SH_C0) + np.float32(0.5)
+    sh = scene.sh.detach().numpy()
+    colors = sh[:, 0] * np.float32(SH_C0) + np.float32(0.5)
     starts = np.arange(0, len(scene), CHUNK)
     sides = {
         name: (np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts))
@@ -122,21 +123,20 @@ def save(scene: GaussianScene, file: BinaryIO) -> None:
     chunk_of = np.arange(len(scene)) // CHUNK
     shades = np.empty((len(scene), 4), np.uint8)
     shades[:, :3] = _levels(colors, sides["color"], chunk_of, np.full(3, 8, np.uint32))
-    shades[:, 3] = opacity_bytes(scene.opacity_logits.numpy())
+    shades[:, 3] = opacity_bytes(scene.opacity_logits.detach().numpy())
     words = np.stack(
         [
             _point_words(means, sides["position"], chunk_of),
-            _rotation_words(scene.quats.numpy()),
+            _rotation_words(scene.quats.detach().numpy()),
             _point_words(log_scales, sides["scale"], chunk_of),
             shades.view(">u4")[:, 0].astype(np.uint32),
         ],
         1,
     )
-    further = scene.sh[:, 1:].numpy()
     file.write(_header(scene, len(starts)))
     file.write(ranges.astype("<f4").tobytes())
     file.write(words.astype("<u4").tobytes())
-    scaled = (further.transpose(0, 2, 1).reshape(len(scene), -1) / (2 * SH_REACH) + 0.5) * 256
+    scaled = (sh[:, 1:].transpose(0, 2, 1).reshape(len(scene), -1) / (2 * SH_REACH) + 0.5) * 256
     file.write(scaled.clip(0, 255).astype(np.uint8).tobytes())
 
 
@@ -147,7 +147,8 @@ FORMAT = Format(
     recognises,
     load,
     save,
-    loses="Values are rounded to 8 to 11 bits; further columns are dropped.",
+    loses="Values are rounded to 8 to 11 bits, harmonics cut to -4 to 4; further columns are "
+    "dropped.",
 )
 
 

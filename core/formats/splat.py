@@ -18,16 +18,20 @@ from core.formats.quantised import DAMAGED_HINT, opacity_bytes, opacity_logits
 from core.scene import SH_C0, GaussianScene
 
 SUFFIX = ".splat"
+PLAUSIBLE = 1e9
+"""No position or scale of a scene is larger; most numbers that text or pictures spell are."""
 ROW = np.dtype([("mean", "<f4", 3), ("scale", "<f4", 3), ("rgba", "u1", 4), ("quat", "u1", 4)])
 
 
 def recognises(head: bytes, path: Path) -> bool:
-    """Whether the name ends so, and the first Gaussians could be some."""
+    """Whether the name ends so, and nearly all of the first Gaussians could be some."""
     rows = np.frombuffer(head[: len(head) // ROW.itemsize * ROW.itemsize], ROW)
     if not path.name.lower().endswith(SUFFIX) or not len(rows):
         return False
-    plausible = np.isfinite(rows["mean"]).all(1) & (rows["scale"] >= 0).all(1)
-    return bool(plausible.mean() > 0.5)
+    means, scales = rows["mean"], rows["scale"]
+    plausible = ((means >= -PLAUSIBLE) & (means <= PLAUSIBLE)).all(1)
+    plausible &= ((scales >= 0) & (scales <= PLAUSIBLE)).all(1)
+    return bool(plausible.mean() > 0.9)
 
 
 def load(path: Path) -> tuple[GaussianScene, tuple[str, ...]]:
@@ -68,11 +72,11 @@ def save(scene: GaussianScene, file: BinaryIO) -> None:
     importance = log_volume + torch.nn.functional.logsigmoid(scene.opacity_logits.double())
     scene = scene.select(torch.argsort(importance, descending=True, stable=True))
     rows = np.empty(len(scene), ROW)
-    rows["mean"] = scene.means.numpy()
-    rows["scale"] = scene.log_scales.exp().numpy()
-    rows["rgba"][:, :3] = (scene.base_colors() * 255).round().numpy()
-    rows["rgba"][:, 3] = opacity_bytes(scene.opacity_logits.numpy())
-    unit = torch.nn.functional.normalize(scene.quats, dim=1)
+    rows["mean"] = scene.means.detach().numpy()
+    rows["scale"] = scene.log_scales.detach().exp().numpy()
+    rows["rgba"][:, :3] = (scene.base_colors().detach() * 255).round().numpy()
+    rows["rgba"][:, 3] = opacity_bytes(scene.opacity_logits.detach().numpy())
+    unit = torch.nn.functional.normalize(scene.quats.detach(), dim=1)
     rows["quat"] = (unit * 128 + 128).round().clamp(0, 255).numpy()
     file.write(rows.tobytes())
 
@@ -84,6 +88,6 @@ FORMAT = Format(
     recognises,
     load,
     save,
-    loses="Colours no longer depend on the direction; colours, opacities and rotations are rounded "
-    "to bytes; further columns are dropped.",
+    loses="Colours no longer depend on the direction and are cut to what a screen shows; colours, "
+    "opacities and rotations are rounded to bytes; further columns and antialiasing are dropped.",
 )

@@ -144,9 +144,31 @@ def test_a_splat_comes_back_the_large_and_opaque_first(tmp_path: Path) -> None:
     assert (back.base_colors() - scene.base_colors()).abs().max() <= 0.51 / 255
 
 
+@pytest.mark.parametrize("name", ["a.compressed.ply", "a.splat"])
+def test_a_scene_that_learns_can_be_saved(tmp_path: Path, name: str) -> None:
+    scene = random_scene(20, 1)
+    learning = replace(
+        scene,
+        means=scene.means.clone().requires_grad_(),
+        log_scales=scene.log_scales.clone().requires_grad_(),
+        quats=scene.quats.clone().requires_grad_(),
+        opacity_logits=scene.opacity_logits.clone().requires_grad_(),
+        sh=scene.sh.clone().requires_grad_(),
+    )
+    save_scene(scene, tmp_path / name)
+    save_scene(learning, tmp_path / ("b" + name))
+    assert (tmp_path / name).read_bytes() == (tmp_path / ("b" + name)).read_bytes()
+
+
 def test_only_what_can_be_gaussians_is_a_splat(tmp_path: Path) -> None:
     text = tmp_path / "notes.splat"
     text.write_bytes(b"\xff" * 320)
+    with pytest.raises(UserError, match="no known format"):
+        load_scene(text)
+    text.write_bytes(b'{"a": 1.0, "b": [1,2,3]}\n' * 64)
+    with pytest.raises(UserError, match="no known format"):
+        load_scene(text)
+    text.write_bytes(b"A text of many words, line after line.\n" * 64)
     with pytest.raises(UserError, match="no known format"):
         load_scene(text)
     save_scene(random_scene(3), tmp_path / "a.splat")

@@ -236,6 +236,8 @@ class CompressPanel(Panel):
     @Slot()
     def refresh(self) -> None:
         """Show settings, needs, the job and the trials as they are now."""
+        if self.put_off():
+            return
         document = self.session.document
         self._refresh_needs()
         ready = self._ready()
@@ -264,6 +266,9 @@ class CompressPanel(Panel):
             )
         self.cluster_text.setVisible(story.clusters is not None)
         self._show_results()
+
+    def catch_up(self) -> None:
+        self.refresh()
 
     def _refresh_needs(self) -> None:
         document = self.session.document

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Slot
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -45,6 +45,7 @@ class Panel(QScrollArea):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session
+        self._behind = False
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -120,6 +121,20 @@ class Panel(QScrollArea):
         least = LEAST_WIDTH if inside is None else inside.minimumSizeHint().width()
         bar = self.verticalScrollBar().sizeHint().width()
         return QSize(max(LEAST_WIDTH, least + bar), super().minimumSizeHint().height())
+
+    def put_off(self) -> bool:
+        """Whether nobody sees the panel in its window: then it catches up when it is shown."""
+        self._behind = self.window().isVisible() and not self.isVisible()
+        return self._behind
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._behind:
+            self._behind = False
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Show everything as it is now; called where :meth:`put_off` told that it was not."""
 
     @abstractmethod
     def run(self) -> None:

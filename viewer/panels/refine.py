@@ -209,11 +209,16 @@ class RefinePanel(Panel):
 
     @Slot()
     def _fit_to_scene(self) -> None:
+        if self.put_off():
+            return
         document = self.session.document
         scene = None if document is None else document.scene
         count = 0 if document is None else document.alive_count
         self.choices.show_scene(scene, count, self._photo_count() > 0)
         self.refresh()
+
+    def catch_up(self) -> None:
+        self._fit_to_scene()
 
     def _photo_count(self) -> int:
         """Photos to fit to: those of the training views."""
@@ -226,6 +231,8 @@ class RefinePanel(Panel):
     @Slot()
     def refresh(self) -> None:
         """Show settings, needs and the run as they are now."""
+        if self.put_off():
+            return
         self._choose_page()
         self._refresh_needs()
         self._refresh_summary()
@@ -363,6 +370,8 @@ class RefinePanel(Panel):
 
     @Slot()
     def _draw(self) -> None:
+        if self.put_off():
+            return
         run = self._refining.run
         self.plots.setVisible(run is not None)
         self.table.setVisible(run is not None)
