@@ -155,6 +155,8 @@ class MainWindow(QMainWindow):
                 (BOTTOM, "messages", "Messages", self.message_log),
             )
         }
+        for name, panel in (("refine", self.refine_panel), ("compress", self.compress_panel)):
+            self.docks[name].visibilityChanged.connect(panel.follow_dock)
         self.tabifyDockWidget(self.docks["sensitivity"], self.docks["prune"])
         self.tabifyDockWidget(self.docks["prune"], self.docks["refine"])
         self.tabifyDockWidget(self.docks["refine"], self.docks["compress"])

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Slot
-from PySide6.QtGui import QKeyEvent, QShowEvent
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
@@ -123,14 +123,19 @@ class Panel(QScrollArea):
         return QSize(max(LEAST_WIDTH, least + bar), super().minimumSizeHint().height())
 
     def put_off(self) -> bool:
-        """Whether nobody sees the panel in its window: then it catches up when it is shown."""
-        self._behind = self.window().isVisible() and not self.isVisible()
+        """Whether nobody sees the panel in its window: then it catches up once it is seen."""
+        self._behind = self.window().isVisible() and self.visibleRegion().isEmpty()
         return self._behind
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
+    @Slot(bool)
+    def follow_dock(self, shown: bool) -> None:
+        """Catch up after the dock came to the front."""
+        if shown:
+            QTimer.singleShot(0, self, self._catch_up_if_behind)
+
+    @Slot()
+    def _catch_up_if_behind(self) -> None:
         if self._behind:
-            self._behind = False
             self.catch_up()
 
     def catch_up(self) -> None:
