@@ -71,7 +71,7 @@ def test_nets_are_measured_from_their_file(scene: GaussianScene, tmp_path: Path)
 
 
 def test_the_estimate_is_of_the_right_size(scene: GaussianScene) -> None:
-    small = estimated_bytes(60_000, 3, NeuralSettings())
+    small = estimated_bytes(60_000, 3, NeuralSettings(code_bytes=4.5))
     assert 300_000 < small < 700_000
     assert estimated_bytes(60_000, 3, NeuralSettings(code_bytes=14.5)) == pytest.approx(
         small + 600_000, abs=2

@@ -30,7 +30,9 @@ from tests.viewer.watchdog import Watchdog
 from viewer.main_window import MainWindow
 from viewer.tour import pause
 
-LIMIT_MS = 50
+LIMIT_MS = 100
+"""Twice what the window is allowed on a quiet machine: a thread takes up to twice as long for the
+same work where another's runs on the same core."""
 LOOSE_LIMIT_MS = 1000
 ATTEMPTS = 4
 """The best of some counts."""
