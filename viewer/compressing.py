@@ -25,6 +25,7 @@ from core.trials import Trial, save_trial, try_formats, try_nets
 from viewer.compare import LIVE, CompareMode, Side
 from viewer.refining import living
 from viewer.steps import ready_lpips
+from viewer.widgets.numbers import megabytes_text
 
 if TYPE_CHECKING:
     from viewer.session import Session
@@ -51,6 +52,18 @@ class Story:
     clusters: Tensor | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class State:
+    """What a document held: its contents, and which of the Gaussians lived, bool ``(N,)``."""
+
+    contents: Contents
+    alive: Tensor
+
+    def is_of(self, document: Document) -> bool:
+        """Whether the document holds the same now."""
+        return self.contents is document.contents and self.alive.equal(document.alive)
+
+
 class Compressing(QObject):
     """Runs trials as jobs and keeps what they measured; lives on the window's thread.
 
@@ -66,6 +79,9 @@ class Compressing(QObject):
         self.trials: list[Trial] = []
         """In the order they were made; all of this document."""
         self.story = Story([])
+        self._begun: State | None = None
+        self._states: list[State] = []
+        self._unsaved: set[int] = set()
         self._job: Job | None = None
         self._document: Document | None = None
         self._log: deque[Progress] = deque()
@@ -78,6 +94,16 @@ class Compressing(QObject):
     def job_name(self) -> str:
         """Name of the trial that runs, empty where none does."""
         return "" if self._job is None else self._job.name
+
+    @property
+    def unsaved(self) -> int:
+        """How many of the trials with nets, which took long to make, are in no file yet."""
+        return len(self._unsaved)
+
+    def is_current(self, trial: Trial) -> bool:
+        """Whether a trial is of the scene as it is now."""
+        document = self._session.document
+        return document is not None and self._states[self.trials.index(trial)].is_of(document)
 
     def try_formats(self, formats: Sequence[Format], background: Background | None) -> None:
         """Store the scene in some formats and measure what comes back; runs as a job."""
@@ -120,22 +146,25 @@ class Compressing(QObject):
         session = self._session
 
         def told(_: object) -> None:
-            size = path.stat().st_size / 1e6
-            session.notified.emit("info", f"Saved {path.name}, {size:.2f} MB.")
+            if trial in self.trials:
+                self._unsaved.discard(self.trials.index(trial))
+            size = megabytes_text(path.stat().st_size / 1e6)
+            session.notified.emit("info", f"Saved {path.name}, {size}.")
 
         session.asker.ask("save-trial", lambda: save_trial(trial, path), told)
 
     def compare(self, trial: Trial) -> None:
-        """Compare the scene, left, with what comes back from a trial's file, right."""
-        self._compare(self._side(trial, "", lambda: trial.scene))
+        """Compare the scene that was stored, left, with what comes back from the file, right."""
+        self._compare(trial, self._side(trial, "", lambda: trial.scene))
 
     def compare_clusters(self, trial: Trial) -> None:
         """Compare the scene, left, with the clusters of a trial, each in a colour of its own."""
-        self._compare(self._side(trial, "Clusters of ", lambda: in_label_colors(trial)))
+        self._compare(trial, self._side(trial, "Clusters of ", lambda: in_label_colors(trial)))
 
-    def _compare(self, side: Side) -> None:
+    def _compare(self, trial: Trial, side: Side) -> None:
         compare = self._session.compare
-        compare.choose_a(LIVE)
+        current = self.is_current(trial)
+        compare.choose_a(LIVE if current else self._side(trial, "Before ", lambda: trial.source))
         compare.choose_b(side)
         if compare.mode == CompareMode.OFF:
             compare.set_mode(CompareMode.WIPE)
@@ -154,6 +183,7 @@ class Compressing(QObject):
 
     def _start(self, name: str, steps: Steps[Any], document: Document, take: Any) -> None:
         self._document = document
+        self._begun = State(document.contents, document.alive)
         self._job = self._session.runner.start(name, steps, take, stopped=self._stopped)
         self.changed.emit()
 
@@ -177,10 +207,16 @@ class Compressing(QObject):
 
     def _take(self, document: Document, trials: Sequence[Trial]) -> None:
         self._end()
-        if self._session.document is document:
+        state = self._begun
+        if self._session.document is document and state is not None:
             for trial in trials:
+                if trial.neural is not None:
+                    self._unsaved.add(len(self.trials))
                 self.trials.append(trial)
+                self._states.append(state)
                 self.added.emit(len(self.trials) - 1)
+        if trials:
+            self._session.notified.emit("info", _told(trials))
         self.changed.emit()
 
     def _stopped(self, partial: object) -> None:
@@ -210,13 +246,13 @@ class Compressing(QObject):
         story = self.story
         while self._log:
             progress = self._log.popleft()
-            fits = isinstance(progress.partial, FitState)
-            if isinstance(progress.partial, FitState):
-                story.clusters = progress.partial.losses
-            loss = progress.values.get("fit_loss", progress.values.get("loss"))
-            if loss is not None:
-                story.losses.append(loss)
-                story.fit_steps += "fit_loss" in progress.values or fits
+            state = progress.partial
+            if isinstance(state, FitState):
+                steps = state.step - story.fit_steps
+                story.losses += steps * [progress.values["fit_loss"]]
+                story.fit_steps, story.clusters = state.step, state.losses
+            elif "loss" in progress.values:
+                story.losses.append(progress.values["loss"])
 
     @Slot()
     def _job_changed(self) -> None:
@@ -226,9 +262,20 @@ class Compressing(QObject):
     @Slot()
     def _forget(self) -> None:
         self.trials.clear()
+        self._states.clear()
+        self._unsaved.clear()
         self._sides.clear()
         self.story = Story([])
         self.changed.emit()
+
+
+def _told(trials: Sequence[Trial]) -> str:
+    """What a job came to."""
+    if len(trials) > 1:
+        return f"{len(trials)} formats tried: see Compress."
+    trial = trials[0]
+    size, psnr = megabytes_text(trial.bytes / 1e6), trial.evaluation.psnr
+    return f"{trial.title}: {size}, {psnr:.2f} dB. It is in no file yet: save it in Compress."
 
 
 def in_label_colors(trial: Trial) -> GaussianScene:

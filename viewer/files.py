@@ -218,6 +218,8 @@ class FileCommands(QObject):
         document = self._session.document
         if not self.asks_before_discarding:
             return Answer.PROCEED
+        if self._session.compressing.unsaved and not self._gives_nets_up():
+            return Answer.CANCEL
         if document is None or not (document.modified or self._file_lost):
             return Answer.PROCEED
         box = QMessageBox(self._window)
@@ -235,6 +237,20 @@ class FileCommands(QObject):
         if chosen == buttons.Save:
             return Answer.EXPORT
         return Answer.PROCEED if chosen == buttons.Discard else Answer.CANCEL
+
+    def _gives_nets_up(self) -> bool:
+        """Ask whether nets that are in no file may be lost."""
+        count = self._session.compressing.unsaved
+        buttons = QMessageBox.StandardButton
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setWindowTitle("Nets are not saved")
+        what = "A scene compressed into nets is" if count == 1 else f"{count} trials with nets are"
+        box.setText(f"{what} in no file yet.")
+        box.setInformativeText("Save them in the Compress panel, or go on without.")
+        box.setStandardButtons(buttons.Discard | buttons.Cancel)
+        box.setDefaultButton(buttons.Cancel)
+        return bool(box.exec() == buttons.Discard)
 
     def _dialog(self, title: str, filters: list[str]) -> QFileDialog:
         folder = str(settings().value("folder", "") or Path.home())

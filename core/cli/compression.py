@@ -50,17 +50,17 @@ def compress(
         float | None, typer.Option("--keep", help="Share of the Gaussians that stays; 0.6.")
     ] = None,
     fit_steps: Annotated[
-        int | None, typer.Option("--fit-steps", help="Steps of fitting to the attributes.")
+        int | None, typer.Option("--fit-steps", help="Steps of fitting to the attributes; 2000.")
     ] = None,
     finetune_steps: Annotated[
         int | None,
-        typer.Option("--finetune-steps", help="Steps of fitting to the pictures, one each."),
+        typer.Option("--finetune-steps", help="Steps of fitting to the pictures, one each; 600."),
     ] = None,
     code_bytes: Annotated[
         float | None,
         typer.Option(
             "--code-bytes",
-            help="Bytes to each Gaussian for what the nets cannot know; more is better and larger.",
+            help="Bytes to each Gaussian beside the nets: more is better and larger; 7.",
         ),
     ] = None,
     weight_bits: Annotated[

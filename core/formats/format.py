@@ -35,6 +35,8 @@ class Format:
     save_parts
         For a format of several files in a folder, in place of ``save``: their contents by name,
         the one that names the others last.
+    made_by
+        Of a format that is only read: what makes such files, as a sentence.
     loses
         What of a scene does not come back, as a sentence; empty for a format without loss.
     """
@@ -47,6 +49,7 @@ class Format:
     save: Callable[[GaussianScene, BinaryIO], None] | None = None
     save_parts: Callable[[GaussianScene], Mapping[str, bytes]] | None = None
     loses: str = ""
+    made_by: str = ""
 
     @property
     def is_saved(self) -> bool:

@@ -26,4 +26,11 @@ def load(path: Path) -> tuple[GaussianScene, tuple[str, ...]]:
     return decoded(read_neural(path)), ()
 
 
-FORMAT = Format("ngs", "Nets (NeuralGS)", (".ngs",), recognises, load)
+FORMAT = Format(
+    "ngs",
+    "Nets (NeuralGS)",
+    (".ngs",),
+    recognises,
+    load,
+    made_by="Such files are made by: splatscope compress, or the Compress panel.",
+)

@@ -115,7 +115,9 @@ def find_format(path: Path, format: str | None = None) -> Format:
     """
     chosen = _named(format) if format is not None else _by_suffix(path)
     if not chosen.is_saved:
-        raise UserError(f"{chosen.title} can be opened but not saved.", _savable_hint())
+        raise UserError(
+            f"{chosen.title} can be opened but not saved.", chosen.made_by or _savable_hint()
+        )
     return chosen
 
 

@@ -1,17 +1,19 @@
 """From a scene to nets: prune, cluster, fit, code, fine-tune, round."""
 
+import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from core.cameras import Camera
 from core.errors import UserError
-from core.jobs import Steps
+from core.jobs import Progress, Steps, retold
 from core.neuralgs.attributes import (
     Limits,
     canonical,
@@ -42,7 +44,13 @@ from core.scene import GaussianScene
 from core.training.backgrounds import lasting_background
 from core.training.targets import Targets, scene_digest
 
+R = TypeVar("R")
+
 STAGES = ("importance", "cluster", "fit", "finetune")
+STEP_COST = 10
+"""Of the fine-tune, in steps of the fit: for the progress of the whole."""
+OTHERS_COST = 0.05
+"""Of importance, clusters and sensitivity each, by that of fit and fine-tune."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,6 +196,30 @@ def prepare(
     )
 
 
+class _Parts:
+    """The stages as parts of one progress, by what they cost."""
+
+    def __init__(self, settings: NeuralSettings) -> None:
+        fit, finetune = settings.fit_steps, STEP_COST * settings.finetune_steps
+        other = max(1, round(OTHERS_COST * (fit + finetune)))
+        sizes = {"importance": other, "cluster": other, "sensitivity": other}
+        sizes |= {"fit": fit, "finetune": finetune}
+        self._begins, self._sizes, self._total = {}, sizes, 0
+        for name, size in sizes.items():
+            self._begins[name] = self._total
+            self._total += size
+
+    def __call__(self, name: str, steps: Steps[R]) -> Steps[R]:
+        """A stage of the whole."""
+        begin, size = self._begins[name], self._sizes[name]
+
+        def told(progress: Progress) -> Progress:
+            done = begin + round(size * progress.fraction)
+            return replace(progress, done=done, total=self._total)
+
+        return retold(steps, told)
+
+
 @dataclass
 class _Run:
     """A compression under way."""
@@ -202,30 +234,34 @@ class _Run:
 
     def steps(self) -> Steps[Compressed]:
         settings, background = self.settings, lasting_background(self.targets.background)
+        part = _Parts(settings)
         files = (None, None) if self.checkpoint is None else checkpoint_files(self.checkpoint)
         identity = {"scene": scene_digest(self.scene)}
         if self.protected is not None:
-            identity["protected Gaussians"] = str(
-                hash(tuple(self.protected.nonzero().flatten().tolist()))
-            )
+            chosen = self.protected.cpu().numpy().tobytes()
+            identity["protected Gaussians"] = hashlib.sha256(chosen).hexdigest()
         with self._timed("importance"):
-            worth = yield from importance(
-                self.scene, self.cameras, settings.volume_power, background
+            worth = yield from part(
+                "importance",
+                importance(self.scene, self.cameras, settings.volume_power, background),
             )
             ready = prepare(self.scene, worth, settings, self.protected)
         with self._timed("cluster"):
-            labels = yield from cluster(ready.values, ready.inputs, settings)
+            labels = yield from part("cluster", cluster(ready.values, ready.inputs, settings))
         with self._timed("fit"):
             weights = torch.ones(ready.values.shape[1])
             if settings.sensitive:
-                weights = yield from sensitivities(
-                    ready.values,
-                    ready.limits,
-                    ready.means,
-                    self.targets.cameras,
-                    background,
-                    self.scene.antialiased,
-                    settings.seed,
+                weights = yield from part(
+                    "sensitivity",
+                    sensitivities(
+                        ready.values,
+                        ready.limits,
+                        ready.means,
+                        self.targets.cameras,
+                        background,
+                        self.scene.antialiased,
+                        settings.seed,
+                    ),
                 )
             weights = weights.to(self.scene.device)
             learner = self._learner(int(labels.max()) + 1, ready)
@@ -236,7 +272,8 @@ class _Run:
                 sampling_weights(ready.importance).to(labels.device),
                 weights,
             )
-            yield from fit_nets(learner, examples, settings, checkpoint=files[0], identity=identity)
+            fit = fit_nets(learner, examples, settings, checkpoint=files[0], identity=identity)
+            yield from part("fit", fit)
         with self._timed("finetune"):
             ground = Ground(
                 ready.means,
@@ -249,14 +286,17 @@ class _Run:
             ground = add_codes(learner, ground, examples, ready, settings)
             learner.renew()
             if settings.finetune_steps:
-                yield from finetune(
-                    learner,
-                    ground,
-                    self.targets,
-                    settings,
-                    partial=lambda: self._result(learner, ground, ready),
-                    checkpoint=files[1],
-                    identity=identity,
+                yield from part(
+                    "finetune",
+                    finetune(
+                        learner,
+                        ground,
+                        self.targets,
+                        settings,
+                        partial=lambda: self._result(learner, ground, ready),
+                        checkpoint=files[1],
+                        identity=identity,
+                    ),
                 )
         return self._result(learner, ground, ready)
 

@@ -28,8 +28,9 @@ _UNIFORM = 1e-4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FitState:
-    """How far the fit is: the loss of each cluster ``(K,)`` in the last step."""
+    """How far the fit is: steps made, and the loss of each cluster ``(K,)`` in the last one."""
 
+    step: int
     losses: Tensor
 
 
@@ -100,7 +101,8 @@ def fit_nets(
                 saved.save(learner, plan, done)
             work.end()
             values = {"fit_loss": float(losses.mean())}
-            yield Progress(done, total, f"fit, step {done} of {total}", values, FitState(losses))
+            state = FitState(done, losses)
+            yield Progress(done, total, f"fit, step {done} of {total}", values, state)
     except DivergedError:
         raise
     except (GeneratorExit, UserError):

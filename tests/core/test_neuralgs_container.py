@@ -146,8 +146,9 @@ def test_a_file_opens_like_any_scene_but_a_plain_scene_is_not_saved_so(tmp_path:
     for name, tensor in wanted.tensors().items():
         torch.testing.assert_close(loaded.scene.tensors()[name], tensor, rtol=0, atol=1e-5)
     assert loaded.scene.antialiased
-    with pytest.raises(UserError, match="can be opened but not saved"):
+    with pytest.raises(UserError, match="can be opened but not saved") as caught:
         save_scene(loaded.scene, tmp_path / "other.ngs")
+    assert "splatscope compress" in caught.value.hint
 
 
 def test_what_would_not_come_back_is_refused() -> None:

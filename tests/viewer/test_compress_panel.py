@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,14 @@ import pytest
 import torch
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from core.formats import load_scene
 from core.trials import NETS, trial_formats
 from tests.viewer import refine_stage
 from tests.viewer.refine_stage import RefineStage
-from viewer.compare import CompareMode
+from viewer.compare import LIVE, CompareMode
 from viewer.compressing import FORMATS_JOB, NETS_JOB
 from viewer.panels.compress import CompressPanel
 from viewer.session import LOCKED
@@ -29,7 +30,9 @@ LEFT = Qt.MouseButton.LeftButton
 def stage(
     qtbot: QtBot, qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[RefineStage]:
-    yield from refine_stage.stage.__wrapped__(qtbot, qapp, tmp_path, monkeypatch)
+    for stage in refine_stage.stage.__wrapped__(qtbot, qapp, tmp_path, monkeypatch):
+        yield stage
+        stage.window.files.asks_before_discarding = False
 
 
 def opened(stage: RefineStage, photos: bool = True) -> CompressPanel:
@@ -100,7 +103,9 @@ def test_nets_are_watched_compared_and_saved(stage: RefineStage, tmp_path: Path)
     assert trial.format == NETS
     assert len(trial.scene) == 360
     assert sum(trial.streams.values()) == trial.bytes
-    assert len(stage.session.compressing.story.losses) > 4
+    story = stage.session.compressing.story
+    assert (story.fit_steps, len(story.losses)) == (20, 24), "one loss for every step"
+    assert any(".ngs, best: " in text for _, text in stage.notes)
     assert panel.loss_plot.isVisible()
 
     click(panel, panel.compare_button)
@@ -138,6 +143,70 @@ def test_the_selection_is_kept_as_it_is(stage: RefineStage) -> None:
     assert (back.means - wanted.means).abs().max() < 0.02
     assert (back.opacity_logits - wanted.opacity_logits).abs().max() < 0.01
     assert (back.sh - wanted.sh).abs().max() < 0.01
+
+
+def test_a_trial_of_an_earlier_state_is_told_and_compared_with_that(stage: RefineStage) -> None:
+    panel = opened(stage)
+    document = stage.session.document
+    click(panel, panel.formats_button)
+    finish(stage)
+    assert "earlier" not in panel.chosen_title.text()
+    document.delete(torch.arange(600) < 300)
+    QTest.qWait(300)
+    assert "of an earlier state" in panel.chosen_title.text()
+    click(panel, panel.compare_button)
+    before = stage.session.compare.a
+    assert before is not None
+    assert before.name.startswith("Before ")
+    assert before.contents is not None
+    assert len(before.contents.scene) == 600
+    document.undo()
+    QTest.qWait(300)
+    assert "earlier" not in panel.chosen_title.text()
+    click(panel, panel.compare_button)
+    assert stage.session.compare.a is LIVE
+
+
+def test_nets_in_no_file_are_not_lost_unasked(
+    stage: RefineStage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = opened(stage)
+    click(panel, panel.run_button)
+    finish(stage)
+    asked: list[str] = []
+
+    def answer(box: QMessageBox) -> QMessageBox.StandardButton:
+        asked.append(box.text())
+        return QMessageBox.StandardButton.Cancel
+
+    monkeypatch.setattr(QMessageBox, "exec", answer)
+    stage.window.files.open(stage.folder / "ball.ply")
+    assert asked == ["A scene compressed into nets is in no file yet."]
+    assert len(stage.session.compressing.trials) == 1
+    stage.session.compressing.save(panel.chosen, tmp_path / "kept.ngs")
+    stage.until(lambda: not stage.session.compressing.unsaved)
+    stage.window.files.open(stage.folder / "ball.ply")
+    stage.until(lambda: not stage.session.compressing.trials)
+    assert len(asked) == 1
+
+
+def test_the_progress_of_nets_is_one(stage: RefineStage) -> None:
+    panel = opened(stage)
+    panel.choices.finetune_spin.setValue(12)
+    seen: list[float] = []
+    stage.session.runner.progressed.connect(
+        lambda progress: (
+            "measur" in progress.message
+            or "view" in progress.message
+            or seen.append(progress.fraction)
+        )
+    )
+    click(panel, panel.run_button)
+    finish(stage)
+    steps = [share for share in seen if share > 0]
+    assert len(steps) > 3
+    assert max(steps) == 1.0
+    assert sum(after < before for before, after in pairwise(steps)) <= 1, "then it is measured"
 
 
 def test_a_stopped_run_leaves_everything_as_it_was(stage: RefineStage) -> None:

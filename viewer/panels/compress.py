@@ -98,7 +98,7 @@ class CompressPanel(Panel):
         described(
             self.compare_button,
             "Compare the scene with the trial",
-            "Compare\nA wipe: the scene left, what comes back from the file right.",
+            "Compare\nA wipe: the scene that was stored left, what comes back from the file right.",
         )
         described(
             self.clusters_button,
@@ -117,7 +117,7 @@ class CompressPanel(Panel):
         column = QVBoxLayout(self.learning)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        column.addWidget(_heading("Loss: fit, then fine-tune"))
+        column.addWidget(_heading("Loss by step: fit, then fine-tune"))
         column.addWidget(self.loss_plot)
         column.addWidget(self.cluster_text)
         self.results = Group()
@@ -323,7 +323,9 @@ class CompressPanel(Panel):
             part.setVisible(trial is not None)
         if trial is None:
             return
-        self.chosen_title.setText(f"{trial.title}, {megabytes_text(trial.bytes / 1e6)}")
+        earlier = "" if self._compressing.is_current(trial) else ", of an earlier state"
+        size = megabytes_text(trial.bytes / 1e6)
+        self.chosen_title.setText(f"{trial.title}, {size}{earlier}")
         self.bar_.show_streams(trial.streams)
         count = len(trial.scene)
         self.details.show_values(

@@ -15,7 +15,7 @@ from viewer.panels.refine_plots import CountPlot, LossPlot, StagePlot
 from viewer.panels.refine_settings import RefineSettings, summary_label, told_shares
 from viewer.panels.train_settings import TrainFields
 from viewer.refine_steps import refine_steps, train_steps
-from viewer.refining import Choices, Run, TrainChoices
+from viewer.refining import Choices, Outcome, Run, TrainChoices
 from viewer.session import Session
 from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.group import Footer, Group
@@ -147,6 +147,7 @@ class RefinePanel(Panel):
         self._around = QVBoxLayout(self.footer)
         self._around.setContentsMargins(0, 0, 0, 0)
         self._around.addWidget(inside)
+        self.footer.rearranged.connect(self._place_footer)
         described(
             self.keep_button,
             "Keep what the run has",
@@ -179,6 +180,7 @@ class RefinePanel(Panel):
         super().resizeEvent(event)
         self._place_footer()
 
+    @Slot()
     def _place_footer(self) -> None:
         width = self.width()
         height = self._around.totalHeightForWidth(width)
@@ -343,7 +345,8 @@ class RefinePanel(Panel):
             return f"Time: {MISSING} (known after a first run)"
         fields = self.training if self.session.untrained else self.choices
         steps = fields.choices().steps
-        return f"About {duration_text(steps * step_s)}, by the last run's {_step_text(step_s)}"
+        steps_s = duration_text(steps * step_s)
+        return f"About {steps_s} of steps, at {_step_text(step_s)}, and measuring"
 
     def _refresh_card(self) -> None:
         run, in_place = self._refining.run, self._refining.in_place
@@ -374,7 +377,8 @@ class RefinePanel(Panel):
             return
         run = self._refining.run
         self.plots.setVisible(run is not None)
-        self.table.setVisible(run is not None)
+        dropped = run is not None and run.outcome == Outcome.STOPPED and run.offered is None
+        self.table.setVisible(run is not None and not dropped)
         if run is None:
             return
         train = isinstance(run.choices, TrainChoices)

@@ -29,13 +29,15 @@ from viewer.panels.metrics_table import figure_text
 from viewer.widgets.numbers import megabytes_text
 from viewer.widgets.plots import Plot, ValueAxis
 
-COLUMNS = ("Stored as", "Size", "PSNR, dB")
+COLUMNS = ("No.", "Stored as", "Size", "PSNR, dB")
 COLUMN_TIPS = (
+    "As in the lists of Compare.",
     "The format; of nets the preset.",
     "Of the file, in MB of a million bytes.",
     "Of what comes back, on the held-out photos; without photos against the scene as opened.",
 )
 SORT_ROLE, NUMBER_ROLE = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
+NAME_COLUMN, SIZE_COLUMN = 1, 2
 ROW_HEIGHT = 22
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 ROWS_SHOWN = 7
@@ -57,7 +59,7 @@ class TrialTable(QTreeView):
         for column, (title, tip) in enumerate(zip(COLUMNS, COLUMN_TIPS, strict=True)):
             head = QStandardItem(title)
             head.setToolTip(tip)
-            if column:
+            if column != NAME_COLUMN:
                 head.setTextAlignment(RIGHT)
             self._rows.setHorizontalHeaderItem(column, head)
         self.setModel(self._rows)
@@ -68,11 +70,11 @@ class TrialTable(QTreeView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSortingEnabled(True)
-        self.sortByColumn(1, Qt.SortOrder.AscendingOrder)
+        self.sortByColumn(SIZE_COLUMN, Qt.SortOrder.AscendingOrder)
         header = self.header()
         header.setStretchLastSection(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(NAME_COLUMN, QHeaderView.ResizeMode.Stretch)
         self.selectionModel().currentRowChanged.connect(self._tell)
 
     @property
@@ -123,6 +125,7 @@ def _cells(number: int, trial: Trial) -> list[QStandardItem]:
     """A trial's row."""
     psnr = trial.evaluation.psnr
     shown = (
+        (f"{number + 1}", number),
         (trial.title, trial.title.lower()),
         (megabytes_text(trial.bytes / 1e6), trial.bytes),
         (figure_text(psnr, "psnr"), psnr),
@@ -132,10 +135,10 @@ def _cells(number: int, trial: Trial) -> list[QStandardItem]:
         cell = QStandardItem(text)
         cell.setData(key, SORT_ROLE)
         cell.setData(number, NUMBER_ROLE)
-        if column:
+        if column != NAME_COLUMN:
             cell.setTextAlignment(RIGHT)
         cells.append(cell)
-    cells[0].setToolTip(trial.title)
+    cells[NAME_COLUMN].setToolTip(trial.title)
     return cells
 
 
