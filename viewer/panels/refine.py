@@ -345,8 +345,7 @@ class RefinePanel(Panel):
             return f"Time: {MISSING} (known after a first run)"
         fields = self.training if self.session.untrained else self.choices
         steps = fields.choices().steps
-        steps_s = duration_text(steps * step_s)
-        return f"About {steps_s} of steps, at {_step_text(step_s)}, and measuring"
+        return f"Steps: about {duration_text(steps * step_s)}, at {_step_text(step_s)}"
 
     def _refresh_card(self) -> None:
         run, in_place = self._refining.run, self._refining.in_place

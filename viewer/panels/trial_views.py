@@ -29,15 +29,14 @@ from viewer.panels.metrics_table import figure_text
 from viewer.widgets.numbers import megabytes_text
 from viewer.widgets.plots import Plot, ValueAxis
 
-COLUMNS = ("No.", "Stored as", "Size", "PSNR, dB")
+COLUMNS = ("Stored as", "Size", "PSNR, dB")
 COLUMN_TIPS = (
-    "As in the lists of Compare.",
-    "The format; of nets the preset.",
+    "Its number, as in the lists of Compare, and the format; of nets the preset.",
     "Of the file, in MB of a million bytes.",
     "Of what comes back, on the held-out photos; without photos against the scene as opened.",
 )
 SORT_ROLE, NUMBER_ROLE = Qt.ItemDataRole.UserRole, Qt.ItemDataRole.UserRole + 1
-NAME_COLUMN, SIZE_COLUMN = 1, 2
+NAME_COLUMN, SIZE_COLUMN = 0, 1
 ROW_HEIGHT = 22
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 ROWS_SHOWN = 7
@@ -125,8 +124,7 @@ def _cells(number: int, trial: Trial) -> list[QStandardItem]:
     """A trial's row."""
     psnr = trial.evaluation.psnr
     shown = (
-        (f"{number + 1}", number),
-        (trial.title, trial.title.lower()),
+        (f"{number + 1} · {trial.title}", trial.title.lower()),
         (megabytes_text(trial.bytes / 1e6), trial.bytes),
         (figure_text(psnr, "psnr"), psnr),
     )
