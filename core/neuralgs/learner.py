@@ -7,9 +7,8 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from core.neuralgs.model import Network
-from core.training.adam import FusedAdam
+from core.training.adam import MOMENTS, FusedAdam, state_of
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 CODES, BASIS = "codes", "basis"
 
 
@@ -80,14 +79,7 @@ class Learner:
 
     def state(self) -> dict[str, Tensor]:
         """All tensors and moments by name, not copied."""
-        state: dict[str, Tensor] = {}
-        for name, tensor in self.tensors.items():
-            state[name] = tensor.detach()
-            moments = self.optimizers[name].state[tensor]
-            for key in (*_MOMENTS, "step"):
-                if key in moments:
-                    state[f"{name}.{key}"] = moments[key]
-        return state
+        return state_of(self.tensors, self.optimizers)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go back to a :meth:`state`.
@@ -102,8 +94,7 @@ class Learner:
             self.add(name, saved.to(tensor.device))
             if f"{name}.step" in state:
                 moments = {
-                    key: _entry(state, f"{name}.{key}", tensor).to(tensor.device)
-                    for key in _MOMENTS
+                    key: _entry(state, f"{name}.{key}", tensor).to(tensor.device) for key in MOMENTS
                 }
                 done = state[f"{name}.step"].to(tensor.device if tensor.is_cuda else "cpu")
                 self.optimizers[name].state[self.tensors[name]] = {**moments, "step": done}

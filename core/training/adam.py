@@ -1,5 +1,6 @@
 """Adam in one pass over memory."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -104,3 +105,18 @@ def _adam(
         for column in range(columns):
             at = U(row * columns + column)
             _advance(values, gradient, mean, square, at, rates[column], scale)
+
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+def state_of(
+    tensors: Mapping[str, Tensor], optimizers: Mapping[str, FusedAdam]
+) -> dict[str, Tensor]:
+    """Tensors and their moments and steps by name, not copied; moments after the first step."""
+    state: dict[str, Tensor] = {}
+    for name, tensor in tensors.items():
+        state[name] = tensor.detach()
+        known = optimizers[name].state[tensor]
+        state |= {f"{name}.{key}": known[key] for key in (*MOMENTS, "step") if key in known}
+    return state

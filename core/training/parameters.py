@@ -7,9 +7,8 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from core.scene import GaussianScene
-from core.training.adam import FusedAdam
+from core.training.adam import MOMENTS, FusedAdam, state_of
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 TENSORS = ("means", "log_scales", "quats", "opacity_logits", "sh")
 
 
@@ -75,13 +74,7 @@ class Parameters:
 
     def state(self) -> dict[str, Tensor]:
         """All tensors and moments by name, not copied; after the first step."""
-        state: dict[str, Tensor] = {}
-        for name, tensor in self.tensors.items():
-            state[name] = tensor.detach()
-            moments = self.optimizers[name].state[tensor]
-            for key in (*_MOMENTS, "step"):
-                state[f"{name}.{key}"] = moments[key]
-        return state
+        return state_of(self.tensors, self.optimizers)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go back to a :meth:`state`, of any count.
@@ -96,7 +89,7 @@ class Parameters:
         device = self._scene.device
         for name, shape in shapes.items():
             parameter = Parameter(_entry(state, name).to(device))
-            moments = {key: _entry(state, f"{name}.{key}").to(device) for key in _MOMENTS}
+            moments = {key: _entry(state, f"{name}.{key}").to(device) for key in MOMENTS}
             for tensor in (parameter, *moments.values()):
                 if tensor.shape != (count, *shape) or tensor.dtype != torch.float32:
                     raise ValueError(f"{name} has another shape")

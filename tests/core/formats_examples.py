@@ -1,5 +1,6 @@
 """Scenes and PLY files of known content for the tests of file formats."""
 
+import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 from plyfile import PlyData, PlyElement
 
+from core.errors import UserError
+from core.formats import load_scene
 from core.scene import GaussianScene
 
 
@@ -22,6 +25,23 @@ def random_scene(count: int = 20, degree: int = 3, seed: int = 0, **kept: object
     return GaussianScene(
         normal(count, 3), normal(count, 3) - 4, normal(count, 4), normal(count), sh, **kept
     )
+
+
+def opens(path: Path, memory_limit: int) -> bool:
+    """Whether a damaged file opens, with usable values; if not it is refused with a hint, and in
+    any case within ``memory_limit`` bytes."""
+    tracemalloc.start()
+    try:
+        scene = load_scene(path).scene
+    except UserError as error:
+        assert error.hint or "finite" in error.message  # noqa: PT017
+        return False
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < memory_limit
+    assert all(values.isfinite().all() for values in scene.tensors().values())
+    return True
 
 
 def same(a: GaussianScene, b: GaussianScene) -> bool:
