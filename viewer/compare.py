@@ -39,12 +39,14 @@ class Side:
 
     Where the kind is STATE, ``shown`` is bool ``(N,)`` and ``contents`` holds the scene that it
     was taken of, which another may have replaced since; None is the scene of the present.
+    ``recolored``: its colours tell something else than how the scene looks.
     """
 
     kind: SideKind
     name: str
     shown: Tensor | None = None
     contents: Contents | None = None
+    recolored: bool = False
 
     def same_as(self, other: "Side") -> bool:
         """Whether both are states that show the same Gaussians of the same scene."""
@@ -144,9 +146,11 @@ class Compare(QObject):
         self.choose_a(side)
         return side
 
-    def remember(self, contents: Contents, shown: Tensor, name: str) -> Side:
+    def remember(
+        self, contents: Contents, shown: Tensor, name: str, *, recolored: bool = False
+    ) -> Side:
         """Take the state before an edit as side A, bool ``(N,)`` as in ``Document.visible``."""
-        side = self._keep(Side(SideKind.STATE, name, shown, contents))
+        side = self._keep(Side(SideKind.STATE, name, shown, contents, recolored))
         self.choose_a(side)
         return side
 
@@ -197,11 +201,16 @@ class Compare(QObject):
             self.changed.emit()
 
     def _keep(self, side: Side) -> Side:
-        """Add a snapshot. It shares its memory with an equal one; one that is in use stays."""
-        for known in self.choices():
-            if known.same_as(side):
-                side = replace(side, shown=known.shown)
-                break
+        """Add a snapshot, once under one name; it shares its memory with an equal one.
+
+        Of too many the oldest goes that is not in use.
+        """
+        equal = [known for known in self.choices() if known.same_as(side)]
+        for known in equal:
+            if known.name == side.name:
+                return known
+        if equal:
+            side = replace(side, shown=equal[0].shown)
         self.snapshots.append(side)
         unused = [known for known in self.snapshots[:-1] if known not in (self.a, self.b)]
         if len(self.snapshots) > MAX_SNAPSHOTS:

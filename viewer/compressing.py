@@ -159,7 +159,8 @@ class Compressing(QObject):
 
     def compare_clusters(self, trial: Trial) -> None:
         """Compare the scene, left, with the clusters of a trial, each in a colour of its own."""
-        self._compare(trial, self._side(trial, "Clusters of ", lambda: in_label_colors(trial)))
+        side = self._side(trial, "Clusters of ", lambda: in_label_colors(trial), recolored=True)
+        self._compare(trial, side)
 
     def _compare(self, trial: Trial, side: Side) -> None:
         compare = self._session.compare
@@ -169,7 +170,7 @@ class Compressing(QObject):
         if compare.mode == CompareMode.OFF:
             compare.set_mode(CompareMode.WIPE)
 
-    def _side(self, trial: Trial, prefix: str, make: Any) -> Side:
+    def _side(self, trial: Trial, prefix: str, make: Any, *, recolored: bool = False) -> Side:
         number = self.trials.index(trial) + 1
         key = number, prefix
         known = self._sides.get(key)
@@ -178,7 +179,9 @@ class Compressing(QObject):
         scene = make()
         everything = torch.ones(len(scene), dtype=torch.bool)
         name = f"{prefix}{trial.title} ({number})"
-        self._sides[key] = self._session.compare.remember(Contents(scene), everything, name)
+        self._sides[key] = self._session.compare.remember(
+            Contents(scene), everything, name, recolored=recolored
+        )
         return self._sides[key]
 
     def _start(self, name: str, steps: Steps[Any], document: Document, take: Any) -> None:

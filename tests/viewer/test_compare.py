@@ -57,6 +57,15 @@ def test_a_snapshot_is_what_is_visible(compare, document) -> None:
     assert side in compare.choices()
 
 
+def test_the_same_state_before_two_edits_is_listed_once(compare, document) -> None:
+    first_time = compare.remember(document.contents, document.visible, "Before refining: 300")
+    again = compare.remember(document.contents, document.visible.clone(), "Before refining: 300")
+    assert again is first_time
+    assert compare.a is first_time
+    other = compare.remember(document.contents, document.visible, "Before pruning: 300")
+    assert compare.snapshots == [first_time, other]
+
+
 def test_the_same_state_is_remembered_once(compare, document) -> None:
     once = compare.take_snapshot(document)
     assert compare.take_snapshot(document) is once

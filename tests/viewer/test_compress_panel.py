@@ -113,6 +113,7 @@ def test_nets_are_watched_compared_and_saved(stage: RefineStage, tmp_path: Path)
     assert stage.session.compare.b.name == f"{trial.title} (1)"
     click(panel, panel.clusters_button)
     assert stage.session.compare.b.name.startswith("Clusters of")
+    assert stage.window.centre.compare_bar.numbers.text == "Colours tell clusters"
 
     click(panel, panel.save_button)
     dialog = stage.window.findChild(QFileDialog)

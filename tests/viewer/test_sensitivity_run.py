@@ -51,9 +51,11 @@ def test_a_sweep_pauses_goes_on_and_shows_its_result(qtbot: QtBot, panel: Sensit
     session = panel.session
     panel.views_spin.setValue(40)
     assert not panel.pause_button.isEnabled()
+    panel.run_button.setFocus()
     QTest.mouseClick(panel.run_button, LEFT)
     job = session.runner.job
     assert job is not None
+    assert not panel.cancel_button.hasFocus()
     qtbot.waitUntil(panel.pause_button.isEnabled)
     QTest.mouseClick(panel.pause_button, LEFT)
     qtbot.waitUntil(

@@ -45,7 +45,7 @@ class Panel(QScrollArea):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.session = session
-        self._behind = False
+        self._behind = self._told = False
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -164,9 +164,17 @@ class Panel(QScrollArea):
         for widget in (self.bar, self.progress_text):
             widget.setVisible(job is not None)
         self.cancel_button.setEnabled(job is not None)
+        if job is not None and not self._told:
+            self._leave_buttons()
+        self._told = job is not None
         if job is not None:
             show_fraction(self.bar, job)
             self.progress_text.set_text(job_text(job))
+
+    def _leave_buttons(self) -> None:
+        """Keep the keyboard off Cancel, where Qt moves it when the run button goes grey."""
+        if self.run_button.hasFocus() or self.cancel_button.hasFocus():
+            self.setFocus()
 
     @Slot()
     def _schedule(self) -> None:

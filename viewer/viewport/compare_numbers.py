@@ -68,7 +68,9 @@ class CompareNumbers(QObject):
     @property
     def text(self) -> str:
         """The numbers for a person; a dash where they are not measured."""
-        likeness = self.likeness
+        likeness, compare = self.likeness, self._session.compare
+        if compare.b.recolored or (compare.a is not None and compare.a.recolored):
+            return "Colours tell clusters"
         if likeness is None:
             return f"{MISSING} dB · SSIM {MISSING}"
         if likeness.same_gaussians:
