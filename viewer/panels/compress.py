@@ -9,8 +9,9 @@ from core.rigs import DEFAULT_RIG_COUNT
 from core.trials import Trial, estimated_bytes, trial_formats
 from viewer.compressing import FORMATS_JOB, NETS_JOB
 from viewer.panels.compress_settings import CompressSettings
+from viewer.panels.footed import FootedPanel
 from viewer.panels.metrics_table import figure_text
-from viewer.panels.panel import Panel, described, wrapped
+from viewer.panels.panel import described, wrapped
 from viewer.panels.refine_plots import LossPlot
 from viewer.panels.trial_views import StreamBar, TrialPlot, TrialTable
 from viewer.session import Session
@@ -41,7 +42,7 @@ ERROR_TITLES = {
 }
 
 
-class CompressPanel(Panel):
+class CompressPanel(FootedPanel):
     """Tries formats and nets. ``save_asked``: a person wants the file of a trial."""
 
     attach_asked = Signal()
@@ -49,7 +50,7 @@ class CompressPanel(Panel):
 
     title = "Compress"
     purpose = "Make the file small: try formats and nets, see what each loses, save the best."
-    run_title = "Compress into Nets"
+    run_title = "Compress"
     job_name = NETS_JOB
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
@@ -112,7 +113,7 @@ class CompressPanel(Panel):
         self.body.addWidget(self.formats_button)
         self.body.addWidget(_heading("Nets (NeuralGS)"))
         self.body.addWidget(self.choices)
-        self.body.addWidget(self.estimate)
+        self.foot.addWidget(self.estimate)
         self.learning = Group()
         column = QVBoxLayout(self.learning)
         column.setContentsMargins(0, 0, 0, 0)
@@ -252,6 +253,7 @@ class CompressPanel(Panel):
         self.formats_button.setEnabled(ready)
         self._refresh_estimate()
         self.refresh_job()
+        self.estimate.setVisible(bool(self.estimate.text()) and not self.running)
         story = self._compressing.story
         self.learning.setVisible(bool(story.losses))
         if len(story.losses) != self._drawn:

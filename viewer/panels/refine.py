@@ -1,15 +1,13 @@
 """The Refine panel: refine in rounds, or train from points; watch it, keep it, compare it."""
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from core.cameras import Split
 from core.errors import UserError
-from core.jobs import JobState
 from core.rigs import DEFAULT_RIG_COUNT
-from viewer import theme
-from viewer.panels.panel import Panel, described, wrapped
+from viewer.panels.footed import FootedPanel
+from viewer.panels.panel import described, wrapped
 from viewer.panels.refine_figures import ROWS, TIPS, lpips_tip, row_values, told
 from viewer.panels.refine_plots import CountPlot, LossPlot, StagePlot
 from viewer.panels.refine_settings import RefineSettings, summary_label, told_shares
@@ -18,7 +16,7 @@ from viewer.refine_steps import refine_steps, train_steps
 from viewer.refining import Choices, Outcome, Run, TrainChoices
 from viewer.session import Session
 from viewer.widgets.elided_label import ElidedLabel
-from viewer.widgets.group import Footer, Group
+from viewer.widgets.group import Group
 from viewer.widgets.numbers import (
     MISSING,
     duration_text,
@@ -38,7 +36,7 @@ CANCEL_TIP = (
 )
 
 
-class RefinePanel(Panel):
+class RefinePanel(FootedPanel):
     """Runs rounds; or training, where the scene is only the points of photos.
 
     ``attach_asked``: a person wants to attach photos and cameras.
@@ -70,7 +68,6 @@ class RefinePanel(Panel):
         self.body.addWidget(self.choices)
         self.body.addWidget(self.training)
         self.body.addWidget(self.summary)
-        self.pause_button = QPushButton()
         self._make_plots()
         self.table = NumbersTable(ROWS, tips=TIPS)
         self.table.setAccessibleName("Before and after the run")
@@ -103,8 +100,7 @@ class RefinePanel(Panel):
         self.numbers.addWidget(self.plots)
 
     def _make_footer(self) -> None:
-        """Run, what it does and what became of it stay in sight below what scrolls."""
-        self.footer = Footer(self)
+        """What became of a run above its buttons, how long one would take below."""
         self.estimate = ElidedLabel(Qt.TextElideMode.ElideRight)
         self.estimate.setProperty("role", "muted")
         self.estimate.setAccessibleName("Time that the run would take")
@@ -128,26 +124,8 @@ class RefinePanel(Panel):
         card.setSpacing(6)
         card.addWidget(self.told)
         card.addLayout(buttons)
-        inside = Group()
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(14, 8, 14, 10)
-        column.setSpacing(6)
-        column.addWidget(self.card)
-        row = QHBoxLayout()
-        row.addWidget(self.run_button, 1)
-        row.addWidget(self.pause_button)
-        row.addWidget(self.cancel_button)
-        column.addLayout(row)
-        for widget in (self.bar, self.progress_text):
-            policy = widget.sizePolicy()
-            policy.setRetainSizeWhenHidden(False)
-            widget.setSizePolicy(policy)
-            column.addWidget(widget)
-        column.addWidget(self.estimate)
-        self._around = QVBoxLayout(self.footer)
-        self._around.setContentsMargins(0, 0, 0, 0)
-        self._around.addWidget(inside)
-        self.footer.rearranged.connect(self._place_footer)
+        self.foot.insertWidget(0, self.card)
+        self.foot.addWidget(self.estimate)
         described(
             self.keep_button,
             "Keep what the run has",
@@ -165,7 +143,6 @@ class RefinePanel(Panel):
         self.choices.changed.connect(self.refresh)
         self.training.changed.connect(self.refresh)
         self.attach_button.clicked.connect(self.attach_asked)
-        self.pause_button.clicked.connect(session.runner.toggle_pause)
         self.keep_button.clicked.connect(refining.keep)
         self.discard_button.clicked.connect(refining.decline)
         self.compare_button.clicked.connect(refining.compare)
@@ -175,18 +152,6 @@ class RefinePanel(Panel):
             signal.connect(self._fit_to_scene)
         for signal in (session.history_changed, session.runner.changed):
             signal.connect(self.refresh)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._place_footer()
-
-    @Slot()
-    def _place_footer(self) -> None:
-        width = self.width()
-        height = self._around.totalHeightForWidth(width)
-        height = max(height, self._around.totalMinimumSize().height())
-        self.setViewportMargins(0, 0, 0, height)
-        self.footer.setGeometry(0, self.height() - height, width, height)
 
     # What is asked
 
@@ -324,16 +289,8 @@ class RefinePanel(Panel):
         self.summary.setToolTip(told_shares(counts, total))
 
     def _refresh_run(self) -> None:
-        """Show what can be done with the run; while none works, how long one would take."""
-        running, job = self.running, self.session.runner.job
-        paused = job is not None and job.state == JobState.PAUSED
-        word = "Resume" if running and paused else "Pause"
-        self.pause_button.setEnabled(
-            running and job is not None and job.state in (JobState.RUNNING, JobState.PAUSED)
-        )
-        self.pause_button.setIcon(theme.icon("play" if word == "Resume" else "pause"))
-        described(self.pause_button, f"{word} (Refine)", f"{word}\nHold the run, or let it go on.")
-        self.estimate.setVisible(not running)
+        """While no run works, tell how long one would take."""
+        self.estimate.setVisible(not self.running)
         self.estimate.set_text(self._estimate())
 
     def _estimate(self) -> str:
@@ -368,7 +325,7 @@ class RefinePanel(Panel):
         )
         self.told.setText("" if run is None else told(run, in_place))
         self.card.setVisible(bool(self.told.text()) or offered or finished)
-        self._place_footer()
+        self.place_footer()
 
     @Slot()
     def _draw(self) -> None:
