@@ -115,6 +115,7 @@ MODE_ACTIONS = {
     "view.mode_opacity": Mode.OPACITY,
     "view.mode_size": Mode.SIZE,
     "view.mode_error": Mode.ERROR,
+    "view.mode_layers": Mode.LAYERS,
 }
 _MODE_ROWS = (
     ("rgb", "Colour", "Alt+1", "Draw the scene in its own colours.", "color-mode"),
@@ -122,6 +123,7 @@ _MODE_ROWS = (
     ("depth", "Depth", "Alt+3", "Draw the distance from the camera.", "depth"),
     ("opacity", "Opacity", "", "Colour every Gaussian by its opacity.", "opacity-mode"),
     ("size", "Size", "", "Colour every Gaussian by its largest axis.", "size-mode"),
+    ("layers", "Layers", "Alt+5", "Colour every Gaussian by its layer in depth.", "layers"),
     ("error", "Error against Photo", "Alt+6", "Show where picture and photo differ.", "error-mode"),
 )
 
@@ -250,6 +252,8 @@ _WINDOW = (
     ActionSpec("panel.compress", "Compress", "Window", icon="compress", section=1,
         keys=("Ctrl+3",), tip="Try formats and nets, and save the smallest that is good enough.",
         checkable=True),
+    ActionSpec("panel.layers", "Layers", "Window", icon="layers", section=1, keys=("Ctrl+4",),
+        tip="Peel the scene by depth, layer by layer.", checkable=True),
     ActionSpec("panel.histogram", "Data", "Window", icon="data", section=1, keys=("Ctrl+D",),
         tip="Histogram of any property or score.",
         checkable=True),

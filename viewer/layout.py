@@ -7,7 +7,7 @@ from typing import Any
 from PySide6.QtCore import QSettings, Qt
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 MAX_RECENT = 10
 
 
@@ -22,7 +22,7 @@ class Workspace:
 WORKSPACES = {
     "inspect": Workspace(
         frozenset(
-            {"scene", "cameras", "sensitivity", "prune", "refine", "compress"}
+            {"scene", "cameras", "sensitivity", "prune", "refine", "compress", "layers"}
             | {"histogram", "scatter", "metrics", "jobs", "history", "messages"}
         ),
         ("sensitivity", "histogram"),

@@ -13,6 +13,7 @@ class Mode(StrEnum):
     OPACITY = "opacity"
     SIZE = "size"
     ERROR = "error"
+    LAYERS = "layers"
 
 
 class Scale(StrEnum):

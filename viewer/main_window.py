@@ -41,6 +41,7 @@ from viewer.panels.compress import CompressPanel
 from viewer.panels.histogram import HistogramPanel
 from viewer.panels.history import HistoryPanel
 from viewer.panels.jobs import JobsPanel
+from viewer.panels.layers import LayersPanel
 from viewer.panels.metrics import MetricsPanel
 from viewer.panels.panel import Panel
 from viewer.panels.prune import PrunePanel
@@ -132,6 +133,7 @@ class MainWindow(QMainWindow):
         self.prune_panel = PrunePanel(session)
         self.refine_panel = RefinePanel(session)
         self.compress_panel = CompressPanel(session)
+        self.layers_panel = LayersPanel(session)
         self.histogram_panel = HistogramPanel(session)
         self.scatter_panel = ScatterPanel(session)
         self.metrics_panel = MetricsPanel(session)
@@ -147,6 +149,7 @@ class MainWindow(QMainWindow):
                 (RIGHT, "prune", "Prune", self.prune_panel),
                 (RIGHT, "refine", "Refine", self.refine_panel),
                 (RIGHT, "compress", "Compress", self.compress_panel),
+                (RIGHT, "layers", "Layers", self.layers_panel),
                 (BOTTOM, "histogram", "Data", self.histogram_panel),
                 (BOTTOM, "scatter", "Scatter", self.scatter_panel),
                 (BOTTOM, "metrics", "Metrics", self.metrics_panel),
@@ -155,11 +158,12 @@ class MainWindow(QMainWindow):
                 (BOTTOM, "messages", "Messages", self.message_log),
             )
         }
-        for name, panel in (("refine", self.refine_panel), ("compress", self.compress_panel)):
-            self.docks[name].visibilityChanged.connect(panel.follow_dock)
+        for panel in (self.refine_panel, self.compress_panel, self.layers_panel):
+            self.docks[panel.title.lower()].visibilityChanged.connect(panel.follow_dock)
         self.tabifyDockWidget(self.docks["sensitivity"], self.docks["prune"])
         self.tabifyDockWidget(self.docks["prune"], self.docks["refine"])
         self.tabifyDockWidget(self.docks["refine"], self.docks["compress"])
+        self.tabifyDockWidget(self.docks["compress"], self.docks["layers"])
         for name in ("scatter", "metrics", "jobs", "history", "messages"):
             self.tabifyDockWidget(self.docks["histogram"], self.docks[name])
 
@@ -220,6 +224,8 @@ class MainWindow(QMainWindow):
             changed.connect(self.actions_.refresh)
         viewport.camera_changed.connect(self.prune_panel.camera_changed)
         viewport.camera_changed.connect(self.cameras_panel.camera_moved)
+        viewport.camera_changed.connect(session.peeling.camera_moved)
+        session.peeling.set_view(viewport.camera)
         self.prune_panel.set_camera_source(viewport.camera)
         self.prune_panel.score_button.clicked.connect(self.sensitivity_panel.run)
         cameras = self.cameras_panel
@@ -297,6 +303,7 @@ class MainWindow(QMainWindow):
             self.prune_panel,
             self.refine_panel,
             self.compress_panel,
+            self.layers_panel,
         )
         focus = QApplication.focusWidget()
         for panel in panels:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from PySide6.QtCore import QObject, Signal
 from torch import Tensor
 
@@ -29,6 +30,7 @@ from viewer.jobs import JobRunner
 from viewer.live import Live
 from viewer.look import Look, Mode
 from viewer.memory import Memory
+from viewer.peeling import Peeling
 from viewer.refining import Refining
 from viewer.steps import (
     Opened,
@@ -86,6 +88,7 @@ class Session(QObject):
         self.refining = Refining(self)
         self.compressing = Compressing(self)
         self._look = Look()
+        self.peeling = Peeling(self)
         self._score_name = DEFAULT_SCORE
         self._cut = Cut()
         self._applied: tuple[Edit, Cut] | None = None
@@ -145,6 +148,17 @@ class Session(QObject):
         if scene is None or self.live is None or self.live.scene is not scene:
             self.live = None if scene is None else Live.of(scene)
             self.live_changed.emit()
+
+    @property
+    def drawn(self) -> Tensor | None:
+        """What the viewport draws of the document, bool ``(N,)``: what is visible and not peeled.
+
+        The same tensor until that changes; None without a document.
+        """
+        document, mask = self.document, self.peeling.mask
+        if document is None or mask is None:
+            return None if document is None else document.visible
+        return self._memory.get(torch.logical_and, document.visible, mask)
 
     # The prune target: slider, number, count, megabytes and threshold are views of it
 

@@ -1,5 +1,6 @@
 """Gaussians in groups by depth: those of an image, or any scene's as a camera sees them."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 import torch
@@ -93,6 +94,72 @@ def nearest(depths: Tensor, count: int) -> Tensor:
 def slab(depths: Tensor, low: float, high: float) -> Tensor:
     """The Gaussians between two depths, bool ``(N,)``; both ends belong to it."""
     return (depths >= low) & (depths <= high)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DepthLayers:
+    """The visible Gaussians of a scene in groups by depth.
+
+    Attributes
+    ----------
+    camera
+        From where depth is measured.
+    count
+        How many groups there are.
+    depths
+        Of all Gaussians, world units, ``(N,)``.
+    ranks, groups
+        Place from near to far, and group, int64 ``(N,)``; N and ``count`` for the invisible.
+    sizes
+        Gaussians in each group.
+    spans
+        Least and largest depth in each group; None where it is empty.
+    """
+
+    camera: Camera
+    count: int
+    depths: Tensor
+    ranks: Tensor
+    groups: Tensor
+    sizes: tuple[int, ...]
+    spans: tuple[tuple[float, float] | None, ...]
+
+    @property
+    def total(self) -> int:
+        """How many Gaussians are in groups."""
+        return sum(self.sizes)
+
+    @property
+    def span(self) -> tuple[float, float] | None:
+        """Least and largest depth of all; None where nothing is visible."""
+        spans = [span for span in self.spans if span is not None]
+        return (spans[0][0], spans[-1][1]) if spans else None
+
+
+def depth_layers(
+    scene: GaussianScene,
+    visible: Tensor,
+    camera: Camera,
+    count: int,
+    grouping: Grouping = Grouping.COUNTS,
+) -> DepthLayers:
+    """Group the Gaussians where bool ``visible`` ``(N,)`` is true; results are on the CPU."""
+    depths = camera_depths(scene, camera).detach().cpu()
+    visible = visible.cpu()
+    some = depths[visible]
+    ranks = torch.full((len(depths),), len(depths), dtype=torch.int64)
+    groups = torch.full((len(depths),), count, dtype=torch.int64)
+    ranks[visible] = depth_ranks(some)
+    own = depth_groups(some, count, grouping)
+    groups[visible] = own
+    ordered = some[some.argsort(stable=True)].tolist() if len(some) else []
+    sizes = torch.bincount(own, minlength=count).tolist()
+    spans: list[tuple[float, float] | None] = []
+    start = 0
+    for size in sizes:
+        spans.append((ordered[start], ordered[start + size - 1]) if size else None)
+        start += size
+    return DepthLayers(camera, count, depths, ranks, groups, tuple(sizes), tuple(spans))
 
 
 def draw_layer(

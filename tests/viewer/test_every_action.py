@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 PANELS = (
-    *("scene", "cameras", "sensitivity", "prune", "refine", "compress"),
+    *("scene", "cameras", "sensitivity", "prune", "refine", "compress", "layers"),
     *("histogram", "scatter", "metrics", "jobs", "history", "messages"),
 )
 

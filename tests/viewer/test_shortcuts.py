@@ -38,6 +38,7 @@ WINDOW_KEYS = {
     "panel.sensitivity": "Ctrl+1",
     "panel.prune": "Ctrl+2",
     "panel.compress": "Ctrl+3",
+    "panel.layers": "Ctrl+4",
     "panel.jobs": "Ctrl+5",
     "panel.hide_all": "F12",
     "job.run": "Ctrl+Return",

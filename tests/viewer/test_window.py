@@ -290,7 +290,7 @@ def test_layout_is_remembered_and_reset(make_window) -> None:
 
 def test_a_panel_without_tabs_beside_it_has_a_title(window) -> None:
     assert window.docks["prune"].titleBarWidget() is not None, "the tab is its title"
-    for name in ("sensitivity", "refine", "compress"):
+    for name in ("sensitivity", "refine", "compress", "layers"):
         window.docks[name].hide()
     assert window.docks["prune"].titleBarWidget() is None
     window.docks["sensitivity"].show()

@@ -85,7 +85,9 @@ class ToolContext:
         document = self.session.document
         if document is None:
             return None
-        drawn, removed = document.visible, self.session.removed
+        drawn, removed = self.session.drawn, self.session.removed
+        if drawn is None:
+            return None
         if removed is not None and self.session.hiding:
             drawn = self._memory.get(without, drawn, removed)
         return Shot(

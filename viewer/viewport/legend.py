@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from torch import Tensor
 
+from core.gmae.layers import DepthLayers
 from core.rendering.heatmap import HeatRange, HeatScale
 from core.scoring import SINGULAR, UNSEEN, Worth
 from core.scoring.ranking import Ranking
@@ -15,6 +16,7 @@ from viewer.widgets.numbers import percent_text, value_text
 STEPS = 4
 DECADES, FEW_DECADES = 6, 2
 TICK_ROOM = 0.07
+LAYER_TICKS = 8
 NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 SCALE_NOTES = {
     HeatScale.PERCENTILE: "by percentile",
@@ -102,6 +104,17 @@ def depth_legend(limits: tuple[float, float], colormap: str = "turbo") -> Legend
         Tick(1.0, value_text(far), "far"),
     )
     return Legend("Depth", "world units", colormap, ticks)
+
+
+def layers_legend(layers: DepthLayers, colormap: str) -> Legend:
+    """The legend of colours by layer: layers counted from the near end, and where they begin."""
+    ticks = []
+    stride = max(1, ceil(layers.count / LAYER_TICKS))
+    for number in range(0, layers.count, stride):
+        span = layers.spans[number]
+        remark = "" if span is None else value_text(span[0])
+        ticks.append(Tick((number + 0.5) / layers.count, str(number + 1), remark))
+    return Legend("Layers", "1 is the nearest", colormap, tuple(ticks))
 
 
 def error_legend(limit: float, largest: float, mean: float, colormap: str) -> Legend:

@@ -31,16 +31,19 @@ def request_of(
 ) -> FrameRequest:
     """All that a frame of the present state needs.
 
-    A scene in the making has no scores yet: where these are asked for it is drawn in its colours.
+    A scene in the making has no scores and layers yet: where these are asked for it is drawn in its
+    colours.
     """
+    drawn = session.drawn
     request = FrameRequest(
         scene=document.scene,
         alive=document.alive,
-        visible=document.visible,
+        visible=document.visible if drawn is None else drawn,
         selected=document.selected,
         camera=camera,
         look=session.look,
         worth=session.worth,
+        layers=session.peeling.layers if session.mode == Mode.LAYERS else None,
         removed=session.removed,
         view=view,
         comparison=session.compare.comparison(),
@@ -53,7 +56,7 @@ def request_of(
     live = session.live
     if live is None:
         return request
-    scored = session.look.mode == Mode.HEATMAP
+    scored = session.look.mode in (Mode.HEATMAP, Mode.LAYERS)
     return replace(
         request,
         scene=live.scene,
@@ -62,6 +65,7 @@ def request_of(
         selected=live.nothing,
         look=replace(session.look, mode=Mode.COLOR) if scored else session.look,
         worth=None,
+        layers=None,
         removed=None,
         hide=False,
     )

@@ -170,9 +170,10 @@ class ProbeCard(QObject):
 
     def _question(self, at: QPointF, take: Callable[[Document, ProbeReport], None]) -> None:
         document, worth = self._session.document, self._session.worth
-        if document is None:
+        visible = self._session.drawn
+        if document is None or visible is None:
             return
-        visible, scene = document.visible, document.scene
+        scene = document.scene
         if self._session.hiding and self._session.removed is not None:
             visible = visible & ~self._session.removed
         (camera, x, y), offset = self._under(at), self._offset()

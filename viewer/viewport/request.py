@@ -7,6 +7,7 @@ from torch import Tensor
 from core.cameras import Camera, View
 from core.editing import Document
 from core.errors import UserError
+from core.gmae.layers import DepthLayers
 from core.scene import GaussianScene
 from core.scoring import Worth
 from viewer.compare import Comparison
@@ -30,6 +31,8 @@ class FrameRequest:
         The camera at the full size of the picture in physical pixels.
     look, worth
         How to draw, and the chosen score.
+    layers
+        The layers by depth, None until they are known.
     removed
         What the previewed prune takes away, bool ``(N,)``; None without a preview.
     view
@@ -56,6 +59,7 @@ class FrameRequest:
     camera: Camera
     look: Look = DEFAULT_LOOK
     worth: Worth | None = None
+    layers: DepthLayers | None = None
     removed: Tensor | None = None
     view: View | None = None
     comparison: Comparison | None = None

@@ -74,14 +74,15 @@ class Scenery(QObject):
     def look_from(self, camera: Camera) -> None:
         """Find out which part of the grid the scene hides from a camera, one such at a time."""
         document, lines = self._session.document, self.ground
+        visible = self._session.drawn
         if (
             document is None
+            or visible is None
             or lines is None
-            or self._looking
             or not self._session.look.shows(Overlay.GRID)
         ):
             return
-        scene, visible, ground = document.scene, document.visible, lines.ground
+        scene, ground = document.scene, lines.ground
         known = self._hidden_from
         if known is not None and known[1] is visible and known[0].same_as(camera):
             return

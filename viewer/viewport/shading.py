@@ -23,7 +23,14 @@ from core.scene import GaussianScene
 from core.scoring import SCORES
 from viewer.look import Look, Mode, Overlay
 from viewer.memory import Memory
-from viewer.viewport.legend import Legend, Ranked, depth_legend, error_legend, heat_legend
+from viewer.viewport.legend import (
+    Legend,
+    Ranked,
+    depth_legend,
+    error_legend,
+    heat_legend,
+    layers_legend,
+)
 from viewer.viewport.marks import (
     COARSE_RINGS,
     SHARP_RINGS,
@@ -48,6 +55,7 @@ from viewer.viewport.tints import (
     flags,
     greys,
     heat_limits,
+    layer_colors,
     mixed,
     plain_marks,
     property_worth,
@@ -60,7 +68,7 @@ MARK_LIGHT = 0.25
 CUT_SHARE, SELECTED_EDGE = 0.5, 0.3
 ERROR_COLORMAP = "magma"
 
-SPLAT_MODES = frozenset({Mode.COLOR, Mode.HEATMAP, Mode.OPACITY, Mode.SIZE})
+SPLAT_MODES = frozenset({Mode.COLOR, Mode.HEATMAP, Mode.OPACITY, Mode.SIZE, Mode.LAYERS})
 """Modes that are plain blending of one colour per Gaussian."""
 HEAT_MODES = SPLAT_MODES - {Mode.COLOR}
 HEAT_PROPERTIES = {Mode.OPACITY: "opacity", Mode.SIZE: "largest"}
@@ -117,9 +125,11 @@ class Shading:
         marked = removed is not None or selected is not None
         if request.look.mode not in HEAT_MODES:
             return self._tints(removed, selected, request) if marked else None
+        look, scene, layers = request.look, request.scene, request.layers
         heat = self._heat(request)
-        look, scene = request.look, request.scene
-        if heat is None:
+        if look.mode == Mode.LAYERS and layers is not None:
+            colors = self._memory.get(layer_colors, layers, look.colormap, scene)
+        elif heat is None:
             colors = self._memory.get(greys, scene)
         else:
             ranked, _, limits = heat
@@ -133,6 +143,9 @@ class Shading:
     def legend(self, request: FrameRequest) -> Legend | None:
         """What the colours of a mode of SPLAT_MODES mean; None where they are the scene's own."""
         request = self.shown(request)
+        if request.look.mode == Mode.LAYERS:
+            layers, colormap = request.layers, request.look.colormap
+            return None if layers is None else self._memory.get(layers_legend, layers, colormap)
         heat = self._heat(request) if request.look.mode in HEAT_MODES else None
         if heat is None:
             return None
@@ -256,6 +269,8 @@ class Shading:
         """What a heatmap shows, its title and its range; None without a score."""
         look, mode = request.look, request.look.mode
         name = HEAT_PROPERTIES.get(mode)
+        if mode == Mode.LAYERS:
+            return None
         if name is None:
             worth = request.worth
             if worth is None:

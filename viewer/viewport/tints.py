@@ -3,8 +3,15 @@
 import torch
 from torch import Tensor
 
+from core.gmae.layers import DepthLayers
 from core.properties import property_values
-from core.rendering.heatmap import HeatRange, heat_colors, percentile_range, value_range
+from core.rendering.heatmap import (
+    HeatRange,
+    colormap_table,
+    heat_colors,
+    percentile_range,
+    value_range,
+)
 from core.scene import GaussianScene
 from core.scoring import ORDINARY, UNSEEN, Worth
 from core.scoring.ranking import Ranking
@@ -50,6 +57,14 @@ def device_heat(
 ) -> Tensor:
     """:func:`heat_colors` on the device of the scene, ``(N, 3)``."""
     return heat_colors(worth, alive, limits, colormap).to(scene.device)
+
+
+def layer_colors(layers: DepthLayers, colormap: str, scene: GaussianScene) -> Tensor:
+    """The colour of every Gaussian's layer on the scene's device, the nearest first, ``(N, 3)``."""
+    table = colormap_table(colormap)
+    places = (torch.arange(layers.count) + 0.5) / layers.count * (len(table) - 1)
+    colors = table[places.round().long()]
+    return colors[layers.groups.clamp(max=layers.count - 1)].to(scene.device)
 
 
 def greys(scene: GaussianScene) -> Tensor:

@@ -163,6 +163,7 @@ class Viewport(QWidget):
             session.score_changed,
             session.target_changed,
             session.compare.changed,
+            session.peeling.changed,
         ):
             changed.connect(self.refresh)
             changed.connect(self._probe.restart)

@@ -17,11 +17,15 @@ class Section(QWidget):
         What the heading says.
     key
         Where the settings remember whether it is open.
+    is_open
+        Whether it is open as long as nobody opened or closed it.
     """
 
     opened = Signal(bool)
 
-    def __init__(self, title: str, key: str, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, title: str, key: str, parent: QWidget | None = None, *, is_open: bool = False
+    ) -> None:
         super().__init__(parent)
         self._key = f"sections/{key}"
         self.header = QToolButton()
@@ -44,7 +48,7 @@ class Section(QWidget):
         column.setSpacing(6)
         column.addLayout(row)
         column.addWidget(self.content)
-        self._open = settings().value(self._key, False, bool) is True
+        self._open = settings().value(self._key, is_open, bool) is True
         self._show()
         self.header.clicked.connect(self.toggle)
 

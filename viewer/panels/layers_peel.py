@@ -1,0 +1,470 @@
+"""Peeling by depth: which layers are drawn, a slider through them, and where they lie."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Slot
+from PySide6.QtGui import QBrush, QColor, QHideEvent, QPen, QShowEvent
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QGraphicsRectItem,
+    QHBoxLayout,
+    QPushButton,
+    QSlider,
+    QSpinBox,
+    QToolButton,
+    QWidget,
+)
+from torch import Tensor
+
+from core.editing import SelectOp
+from core.gmae.layers import PRESETS, DepthLayers, Grouping, Show
+from viewer import theme
+from viewer.panels.panel import FieldGuard, described, wrapped
+from viewer.peeling import MOST_LAYERS
+from viewer.session import Session
+from viewer.widgets.numbers import value_text
+from viewer.widgets.plots import CountAxis, Plot, ValueAxis, translucent
+from viewer.widgets.section import Section
+
+PLAY_MS = 500
+BINS = 72
+TAIL = 0.2
+"""Per cent of the Gaussians at either end that the histogram leaves out."""
+EDGE_PX = 6
+SHOWS = {
+    Show.NEAREST: "From near",
+    Show.FARTHEST: "From far",
+    Show.SINGLE: "One layer",
+}
+GROUPINGS = {Grouping.COUNTS: "Equal counts", Grouping.BINS: "Equal depth"}
+SLAB = "slab"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DepthBars:
+    """How many Gaussians, or how much opacity, lies at which depth.
+
+    ``edges (B + 1,)`` are depths, ``heights (B,)``.
+    """
+
+    layers: DepthLayers
+    edges: NDArray[np.float64]
+    heights: NDArray[np.float64]
+
+
+def depth_bars(layers: DepthLayers, opacities: Tensor | None) -> DepthBars | None:
+    """Bars of the grouped Gaussians without the outermost; None where there are none.
+
+    ``opacities (N,)``: add these up instead of counting.
+    """
+    inside = layers.groups < layers.count
+    depths = layers.depths[inside].double().numpy()
+    if not len(depths):
+        return None
+    low, high = np.percentile(depths, (TAIL, 100 - TAIL))
+    if not high > low:
+        low, high = low - 0.5, high + 0.5
+    weights = None if opacities is None else opacities[inside].double().numpy()
+    heights, edges = np.histogram(depths, BINS, (float(low), float(high)), weights=weights)
+    return DepthBars(layers, edges, heights.astype(np.float64))
+
+
+class DepthPlot(Plot):
+    """Bars of depth, with what is drawn shaded."""
+
+    def __init__(self) -> None:
+        super().__init__(CountAxis("left"), ValueAxis("bottom"))
+        self.setFixedHeight(116)
+        self.getPlotItem().getAxis("left").setWidth(48)
+        self.setAccessibleName("Gaussians by depth")
+        self.viewport().setCursor(Qt.CursorShape.SizeHorCursor)
+        self.bars = pg.BarGraphItem(x0=[], x1=[], height=[])
+        self.shade = QGraphicsRectItem()
+        for part in (self.shade, self.bars):
+            self.addItem(part, ignoreBounds=True)
+        self.shade.hide()
+        self._drawn: DepthBars | None = None
+        self.restyled.connect(self._restyle_items)
+        self._restyle_items()
+
+    def draw(self, bars: DepthBars | None) -> None:
+        """Show other bars, or none."""
+        self._drawn = bars
+        self.bars.setVisible(bars is not None)
+        if bars is not None:
+            edges, heights = bars.edges, bars.heights
+            self.bars.setOpts(x0=edges[:-1], x1=edges[1:], height=heights)
+            box = self.getPlotItem().getViewBox()
+            box.setXRange(edges[0], edges[-1], padding=0.01)
+            box.setYRange(0, float(heights.max()) * 1.05, padding=0)
+
+    def shade_between(self, span: tuple[float, float] | None) -> None:
+        """Shade what lies between two depths; None shades nothing."""
+        self.shade.setVisible(span is not None and self._drawn is not None)
+        if span is not None:
+            (_, _), (bottom, top) = self.getPlotItem().getViewBox().viewRange()
+            self.shade.setRect(QRectF(span[0], bottom, span[1] - span[0], top - bottom))
+
+    def _restyle_items(self) -> None:
+        color = QColor(theme.color("text-muted"))
+        self.bars.setOpts(brush=QBrush(color), pen=QPen(color, 0))
+        pen = QPen(QColor(theme.color("accent")))
+        pen.setCosmetic(True)
+        self.shade.setPen(pen)
+        self.shade.setBrush(QBrush(translucent("accent", 60)))
+
+
+class PeelSection(Section):
+    """The controls of :class:`viewer.peeling.Peeling`."""
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__("Peel", "layers-peel", parent, is_open=True)
+        self.session = session
+        self._peeling = session.peeling
+        self._bars: DepthBars | None = None
+        self._asked: object = None
+        self._grip: tuple[str, tuple[float, float]] | None = None
+        self._timer = QTimer(self, interval=PLAY_MS)
+        self._timer.timeout.connect(self._next_step)
+        self._make()
+        self._arrange()
+        self._connect()
+        self.refresh()
+
+    def _make(self) -> None:
+        self.on_box = QCheckBox("Peel the picture")
+        described(
+            self.on_box,
+            "Peel the picture",
+            "Peel the picture (Ctrl+Return)\nDraw only some of the layers; nothing is edited.",
+        )
+        self.play_button = QToolButton()
+        self.show_combo, self.grouping_combo = QComboBox(), QComboBox()
+        for show, title in SHOWS.items():
+            self.show_combo.addItem(title, str(show))
+        self.show_combo.insertSeparator(self.show_combo.count())
+        for count in PRESETS:
+            self.show_combo.addItem(f"Nearest {count:,}", count)
+        self.show_combo.insertSeparator(self.show_combo.count())
+        self.show_combo.addItem("Between two depths", SLAB)
+        described(
+            self.show_combo,
+            "What is drawn",
+            "All layers up to the chosen one from the near or the far end, one layer alone, a "
+            "number of the nearest Gaussians, or what lies between two depths.",
+        )
+        for grouping, title in GROUPINGS.items():
+            self.grouping_combo.addItem(title, str(grouping))
+        described(
+            self.grouping_combo,
+            "How depth is cut",
+            "Equal counts: as many Gaussians in each layer.\nEqual depth: as deep a layer each.",
+        )
+        self.count_spin = QSpinBox()
+        self.count_spin.setRange(2, MOST_LAYERS)
+        self.count_spin.setKeyboardTracking(False)
+        described(self.count_spin, "Number of layers", "The paper's figures have 4, 8, 16 or 32.")
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setPageStep(1)
+        described(self.slider, "Layer", "Step through the layers, from the near or the far end.")
+        self.told = wrapped("")
+        self.told.setProperty("role", "muted")
+        self.told.setAccessibleName("What is drawn of the layers")
+        self.plot = DepthPlot()
+        self.plot.setToolTip("Drag to draw what lies between two depths; drag its edges or it.")
+        self.opacity_box = QCheckBox("Weigh by opacity")
+        described(
+            self.opacity_box, "Weigh by opacity", "Add up opacities instead of counting Gaussians."
+        )
+        self.take_button = QPushButton("Depth from This View")
+        described(
+            self.take_button,
+            "Take depth from this view",
+            "Measure depth along the present view, from where the camera is.",
+        )
+        self.follow_box = QCheckBox("Follow")
+        described(self.follow_box, "Follow the camera", "Measure depth anew as the camera moves.")
+        self.select_button = QPushButton("Select What Is Drawn")
+        described(
+            self.select_button,
+            "Select what is drawn",
+            "Select the Gaussians that are drawn, to hide, delete or recolour them.",
+        )
+
+    def _arrange(self) -> None:
+        head = QHBoxLayout()
+        head.setSpacing(6)
+        head.addWidget(self.on_box, 1)
+        head.addWidget(self.play_button)
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Draw", self.show_combo)
+        cut = QHBoxLayout()
+        cut.setSpacing(6)
+        cut.addWidget(self.count_spin)
+        cut.addWidget(self.grouping_combo, 1)
+        form.addRow("Layers", cut)
+        foot = QHBoxLayout()
+        foot.setSpacing(6)
+        foot.addWidget(self.take_button, 1)
+        foot.addWidget(self.follow_box)
+        self.body.addLayout(head)
+        self.body.addLayout(form)
+        self.body.addWidget(self.slider)
+        self.body.addWidget(self.told)
+        self.body.addWidget(self.plot)
+        self.body.addWidget(self.opacity_box)
+        self.body.addLayout(foot)
+        self.body.addWidget(self.select_button)
+        guard = FieldGuard(self)
+        for field in (self.show_combo, self.grouping_combo, self.count_spin, self.slider):
+            field.installEventFilter(guard)
+
+    def _connect(self) -> None:
+        peeling, plot = self._peeling, self.plot
+        self.on_box.clicked.connect(peeling.set_enabled)
+        self.play_button.clicked.connect(self.toggle_play)
+        self.show_combo.activated.connect(self._choose_show)
+        self.grouping_combo.activated.connect(
+            lambda _: self._ask(grouping=Grouping(self.grouping_combo.currentData()))
+        )
+        self.count_spin.valueChanged.connect(self._choose_count)
+        self.slider.valueChanged.connect(self._choose_step)
+        self.opacity_box.toggled.connect(self._ask_bars)
+        self.take_button.clicked.connect(lambda: peeling.take_depth())
+        self.follow_box.clicked.connect(peeling.set_follows)
+        self.select_button.clicked.connect(self.select_drawn)
+        plot.pressed.connect(self._grab)
+        plot.dragged.connect(self._drag)
+        plot.hovered.connect(self._hover)
+        peeling.changed.connect(self.refresh)
+        self.session.document_replaced.connect(self.refresh)
+        theme.events.changed.connect(self._show_play)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._peeling.set_watched(True)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        super().hideEvent(event)
+        self._peeling.set_watched(False)
+
+    # What is asked
+
+    @Slot()
+    def toggle_peel(self) -> None:
+        """Peel the picture, or draw all of it again."""
+        if self.session.document is not None:
+            self._peeling.set_enabled(not self._peeling.enabled)
+
+    @Slot()
+    def toggle_play(self) -> None:
+        """Step through the layers again and again, or stop."""
+        if self._timer.isActive():
+            self._timer.stop()
+        else:
+            self._peeling.set_enabled(True)
+            self._peeling.set_peel(nearest=None, slab=None)
+            self._next_step()
+            self._timer.start()
+        self._show_play()
+
+    @property
+    def playing(self) -> bool:
+        """Whether it steps through the layers by itself."""
+        return self._timer.isActive()
+
+    @Slot()
+    def select_drawn(self) -> None:
+        """Select what is drawn, as one edit."""
+        document, drawn = self.session.document, self.session.drawn
+        if document is not None and drawn is not None:
+            document.select(drawn, SelectOp.SET, "Select layers")
+
+    def _ask(self, **changes: object) -> None:
+        self._stop()
+        self._peeling.set_enabled(True)
+        self._peeling.set_peel(**changes)
+
+    @Slot()
+    def _choose_show(self) -> None:
+        chosen = self.show_combo.currentData()
+        if chosen == SLAB:
+            self._ask(nearest=None, slab=self._span())
+        elif isinstance(chosen, int):
+            self._ask(nearest=chosen, slab=None)
+        else:
+            self._ask(nearest=None, slab=None, show=Show(chosen))
+
+    @Slot(int)
+    def _choose_count(self, count: int) -> None:
+        peel = self._peeling.peel
+        if count != peel.count:
+            last = peel.step == peel.count - 1
+            self._ask(count=count, step=count - 1 if last else min(peel.step, count - 1))
+
+    @Slot(int)
+    def _choose_step(self, step: int) -> None:
+        peel = self._peeling.peel
+        if step != peel.step:
+            self._ask(step=step, nearest=None, slab=None)
+
+    @Slot()
+    def _next_step(self) -> None:
+        peel = self._peeling.peel
+        self._peeling.set_peel(step=(peel.step + 1) % peel.count)
+
+    def _stop(self) -> None:
+        if self._timer.isActive():
+            self._timer.stop()
+            self._show_play()
+
+    # The slab in the plot
+
+    def _span(self) -> tuple[float, float] | None:
+        """The slab, or else what the histogram shows."""
+        peel, bars = self._peeling.peel, self._bars
+        if peel.slab is not None:
+            return peel.slab
+        if bars is None:
+            layers = self._peeling.layers
+            return None if layers is None else layers.span
+        return float(bars.edges[0]), float(bars.edges[-1])
+
+    def _part(self, at: QPointF) -> str:
+        """Which part of the slab a point of the plot is at: "low", "high", "inside" or ""."""
+        slab = self._peeling.peel.slab
+        if slab is None:
+            return ""
+        x = self.plot.pixel_of(at).x()
+        low, high = (self.plot.pixel_of(QPointF(depth, at.y())).x() for depth in slab)
+        if min(abs(x - low), abs(x - high)) <= EDGE_PX:
+            return "low" if abs(x - low) <= abs(x - high) else "high"
+        return "inside" if low < x < high else ""
+
+    @Slot(QPointF)
+    def _grab(self, at: QPointF) -> None:
+        part, slab = self._part(at), self._peeling.peel.slab
+        self._grip = (part, slab or (at.x(), at.x()))
+
+    @Slot(QPointF, QPointF)
+    def _drag(self, start: QPointF, now: QPointF) -> None:
+        if self._grip is None or self._bars is None:
+            return
+        part, (low, high) = self._grip
+        if part == "low":
+            ends = (now.x(), high)
+        elif part == "high":
+            ends = (low, now.x())
+        elif part == "inside":
+            ends = (low + now.x() - start.x(), high + now.x() - start.x())
+        else:
+            ends = (start.x(), now.x())
+        self._ask(nearest=None, slab=(min(ends), max(ends)))
+
+    @Slot(QPointF)
+    def _hover(self, at: QPointF) -> None:
+        shape = {
+            "low": Qt.CursorShape.SizeHorCursor,
+            "high": Qt.CursorShape.SizeHorCursor,
+            "inside": Qt.CursorShape.OpenHandCursor,
+        }.get(self._part(at), Qt.CursorShape.CrossCursor)
+        self.plot.viewport().setCursor(shape)
+
+    # What is shown
+
+    @Slot()
+    def refresh(self) -> None:
+        """Show the peel as it is now."""
+        peeling, peel = self._peeling, self._peeling.peel
+        document = self.session.document
+        self.content.setEnabled(document is not None)
+        if document is None or not peeling.enabled:
+            self._stop()
+        self.on_box.setChecked(peeling.enabled)
+        self.follow_box.setChecked(peeling.follows)
+        chosen = SLAB if peel.slab is not None else peel.nearest or str(peel.show)
+        self.show_combo.setCurrentIndex(self.show_combo.findData(chosen))
+        self.grouping_combo.setCurrentIndex(self.grouping_combo.findData(str(peel.grouping)))
+        for widget, value in ((self.count_spin, peel.count), (self.slider, peel.step)):
+            blocked = widget.blockSignals(True)
+            if widget is self.slider:
+                self.slider.setRange(0, peel.count - 1)
+            widget.setValue(value)
+            widget.blockSignals(blocked)
+        self.told.setText(self._told())
+        self.summary.set_text("on" if peeling.enabled else "")
+        self._show_play()
+        if self._bars is None or self._bars.layers is not peeling.layers:
+            self._ask_bars()
+        self._shade()
+
+    @Slot()
+    def _show_play(self) -> None:
+        word = "Stop" if self.playing else "Play"
+        self.play_button.setIcon(theme.icon("pause" if self.playing else "play"))
+        described(self.play_button, f"{word} the layers", f"{word}\nStep through the layers.")
+
+    def _told(self) -> str:
+        peeling, peel, layers = self._peeling, self._peeling.peel, self._peeling.layers
+        if not peeling.enabled:
+            return "All layers are drawn."
+        mask = peeling.mask
+        if layers is None or mask is None or self.session.document is None:
+            return "Measuring depth …"
+        drawn = int((mask & self.session.document.visible).sum())
+        text = f"Draws {drawn:,} of {layers.total:,} Gaussians"
+        if peel.slab is not None:
+            low, high = peel.slab
+            return f"{text}, depth {value_text(low)} to {value_text(high)}."
+        if peel.nearest is not None:
+            return f"{text}, the nearest."
+        number = layers.count - peel.step if peel.show == Show.FARTHEST else peel.step + 1
+        span = layers.spans[number - 1]
+        if span is None:
+            return f"Layer {number} of {layers.count} is empty. {text}."
+        depth = f"depth {value_text(span[0])} to {value_text(span[1])}"
+        return f"Layer {number} of {layers.count}, {depth}. {text}."
+
+    def _shade(self) -> None:
+        peeling, peel, layers = self._peeling, self._peeling.peel, self._peeling.layers
+        if not peeling.enabled or layers is None or self._bars is None:
+            self.plot.shade_between(None)
+            return
+        if peel.slab is not None:
+            self.plot.shade_between(peel.slab)
+            return
+        mask = peeling.mask
+        depths = layers.depths[mask & (layers.groups < layers.count)] if mask is not None else None
+        if depths is None or not len(depths):
+            self.plot.shade_between(None)
+        else:
+            self.plot.shade_between((float(depths.min()), float(depths.max())))
+
+    @Slot()
+    def _ask_bars(self) -> None:
+        layers, document = self._peeling.layers, self.session.document
+        self._bars = None
+        if layers is None or document is None:
+            self._asked = None
+            self.plot.draw(None)
+            return
+        asked = self._asked = object()
+        logits = document.scene.opacity_logits if self.opacity_box.isChecked() else None
+
+        def question() -> DepthBars | None:
+            return depth_bars(layers, None if logits is None else logits.detach().cpu().sigmoid())
+
+        def take(bars: DepthBars | None) -> None:
+            if self._asked is asked:
+                self._bars = bars
+                self.plot.draw(bars)
+                self._shade()
+
+        self.session.asker.ask("depth bars", question, take)

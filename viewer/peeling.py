@@ -1,0 +1,191 @@
+"""Peeling: which Gaussians are drawn, by their depth from a camera; nothing is edited."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+from torch import Tensor
+
+from core.cameras import Camera
+from core.gmae.layers import DepthLayers, Grouping, Show, depth_layers, shown, slab
+from viewer.look import Mode
+from viewer.memory import same
+
+if TYPE_CHECKING:
+    from viewer.session import Session
+
+MOST_LAYERS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Peel:
+    """What is drawn of the layers.
+
+    Attributes
+    ----------
+    count, grouping
+        How many layers there are, and how depth is cut into them.
+    show, step
+        Which layers are drawn at which step, 0 to ``count - 1``.
+    nearest
+        Draw so many of the nearest Gaussians instead; None for layers.
+    slab
+        Draw what lies between two depths instead, world units; None for layers.
+    """
+
+    count: int = 8
+    grouping: Grouping = Grouping.COUNTS
+    show: Show = Show.NEAREST
+    step: int = 7
+    nearest: int | None = None
+    slab: tuple[float, float] | None = None
+
+    def mask(self, layers: DepthLayers) -> Tensor:
+        """The Gaussians that are drawn, bool ``(N,)``."""
+        if self.slab is not None:
+            return slab(layers.depths, *self.slab)
+        if self.nearest is not None:
+            return layers.ranks < self.nearest
+        return shown(layers.groups, self.step, layers.count, self.show)
+
+
+class Peeling(QObject):
+    """Groups the document's Gaussians by depth off the window's thread, and says what is drawn.
+
+    Depth is measured from the view at the moment it is taken, or from wherever the camera is.
+    """
+
+    changed = Signal()
+
+    def __init__(self, session: "Session") -> None:
+        super().__init__(session)
+        self._session = session
+        self.enabled = False
+        """Whether the picture is peeled."""
+        self.follows = False
+        """Whether depth is always that from the present view."""
+        self.peel = Peel()
+        self._watched = False
+        self.layers: DepthLayers | None = None
+        """The layers as last measured; None while they are not wanted or not yet known."""
+        self._view: Callable[[], Camera] | None = None
+        self._camera: Camera | None = None
+        self._mask: Tensor | None = None
+        self._measured: tuple[Any, ...] | None = None
+        """What the layers are of, or will be."""
+        session.document_replaced.connect(self._forget)
+        session.scene_changed.connect(self._drop)
+        session.state_changed.connect(self._measure)
+        session.look_changed.connect(self._measure_if_missing)
+
+    def set_view(self, view: Callable[[], Camera]) -> None:
+        """Where the present view is asked for."""
+        self._view = view
+
+    @property
+    def mask(self) -> Tensor | None:
+        """The Gaussians that are drawn, bool ``(N,)``, the same tensor until that changes.
+
+        None where nothing is peeled.
+        """
+        if not self.enabled or self.layers is None:
+            return None
+        if self._mask is None:
+            self._mask = self.peel.mask(self.layers)
+        return self._mask
+
+    def set_enabled(self, enabled: bool) -> None:
+        """Peel the picture, or draw all of it."""
+        if enabled != self.enabled:
+            self.enabled = enabled
+            self._measure_if_missing()
+            self.changed.emit()
+
+    def set_watched(self, watched: bool) -> None:
+        """Measure layers even where none is peeled: they are looked at."""
+        self._watched = watched
+        self._measure_if_missing()
+
+    def set_peel(self, **changes: Any) -> None:
+        """Draw something else: new values for fields of :class:`Peel`."""
+        peel = replace(self.peel, **changes)
+        peel = replace(peel, step=min(max(peel.step, 0), peel.count - 1))
+        if peel == self.peel:
+            return
+        regroup = (peel.count, peel.grouping) != (self.peel.count, self.peel.grouping)
+        self.peel, self._mask = peel, None
+        if regroup:
+            self._measure()
+        self.changed.emit()
+
+    def set_follows(self, follows: bool) -> None:
+        """Measure depth from wherever the camera is, or from where it was last taken."""
+        if follows != self.follows:
+            self.follows = follows
+            if follows:
+                self.take_depth()
+            self.changed.emit()
+
+    @Slot()
+    def take_depth(self, camera: Camera | None = None) -> None:
+        """Measure depth from a camera, without one from the present view."""
+        if camera is None and self._view is not None:
+            camera = self._view()
+        self._camera = camera
+        self._measure()
+
+    @Slot()
+    def camera_moved(self) -> None:
+        """The present view is another one."""
+        if self._wanted and (self.follows or self.layers is None):
+            self.take_depth()
+
+    @property
+    def _wanted(self) -> bool:
+        return self.enabled or self._watched or self._session.mode == Mode.LAYERS
+
+    @Slot()
+    def _measure_if_missing(self) -> None:
+        if self._wanted and self.layers is None:
+            self._measure()
+
+    @Slot()
+    def _measure(self) -> None:
+        document = self._session.document
+        if document is None or not self._wanted:
+            self.layers = self._mask = self._measured = None
+            return
+        if self._camera is None and self._view is not None:
+            self._camera = self._view()
+        if self._camera is None:
+            return
+        scene, visible, camera = document.scene, document.visible, self._camera
+        count, grouping = self.peel.count, self.peel.grouping
+        asked = (scene, visible, camera, count, grouping)
+        if self._measured is not None and all(map(same, self._measured, asked)):
+            return
+        self._measured = asked
+
+        def take(layers: DepthLayers) -> None:
+            if self._measured is asked:
+                self.layers, self._mask = layers, None
+                self.changed.emit()
+
+        self._session.asker.ask(
+            "layers", lambda: depth_layers(scene, visible, camera, count, grouping), take
+        )
+
+    @Slot()
+    def _drop(self) -> None:
+        """The Gaussians are others: their layers are not known."""
+        self.layers = self._mask = self._measured = None
+        self._measure()
+        self.changed.emit()
+
+    @Slot()
+    def _forget(self) -> None:
+        self.enabled, self._camera = False, None
+        self.peel = replace(self.peel, nearest=None, slab=None, step=self.peel.count - 1)
+        self.layers = self._mask = self._measured = None
+        self.changed.emit()
