@@ -5,8 +5,10 @@ from enum import StrEnum
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from core.cameras import Camera
+from core.gmae.cameras import rotations
 from core.rendering import Render, render
 from core.scene import GaussianScene
 
@@ -41,6 +43,31 @@ def camera_depths(scene: GaussianScene, camera: Camera) -> Tensor:
     row = torch.tensor(camera.world_to_camera[2], dtype=torch.float32, device=scene.device)
     depths: Tensor = scene.means @ row[:3] + row[3]
     return depths
+
+
+def screen_sizes(scene: GaussianScene, camera: Camera) -> Tensor:
+    """Geometric mean of the two standard deviations in the picture, pixels, ``(N,)``.
+
+    Without blur and without the clamp of slopes outside the picture; NaN behind the camera.
+    """
+    view = torch.tensor(camera.world_to_camera, dtype=torch.float32, device=scene.device)
+    x, y, z = (scene.means @ view[:3, :3].T + view[:3, 3]).unbind(-1)
+    z = torch.where(z > 0, z, torch.nan)
+    focal_x, focal_y = float(camera.K[0, 0]), float(camera.K[1, 1])
+    zero = torch.zeros_like(z)
+    jacobian = torch.stack(
+        [
+            torch.stack([focal_x / z, zero, -focal_x * x / z**2], -1),
+            torch.stack([zero, focal_y / z, -focal_y * y / z**2], -1),
+        ],
+        -2,
+    )
+    turns = rotations(normalize(scene.quats, dim=-1))
+    halves = jacobian @ view[:3, :3] @ (turns * scene.log_scales.exp().unsqueeze(-2))
+    # det(F F^T) is the sum of the squared minors of F: exact also for flat Gaussians
+    minors = torch.linalg.cross(halves[:, 0], halves[:, 1])
+    sizes: Tensor = minors.norm(dim=-1) ** 0.5
+    return sizes
 
 
 def depth_ranks(depths: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from core.gmae.cameras import project
 from core.gmae.config import Config, Projection
 from core.gmae.depth_scale import correlate, measure_depth_scale, spearman
 from core.gmae.edges import gradient_edges, label_edges, layer_edges, layer_labels, match_edges
@@ -23,8 +24,10 @@ from core.gmae.layers import (
     Show,
     camera_depths,
     depth_groups,
+    depth_layers,
     draw_layer,
     nearest,
+    screen_sizes,
     shown,
     slab,
 )
@@ -68,6 +71,32 @@ def test_groups_by_count_are_equal_and_in_order() -> None:
     assert torch.equal(counts.cumsum(0), torch.arange(1, 9) * 103 // 8)
     for group in range(7):
         assert depths[groups == group].max() <= depths[groups == group + 1].min()
+
+
+def test_layers_are_of_the_visible_alone() -> None:
+    scene, visible = random_scene(), torch.arange(60) % 3 > 0
+    layers = depth_layers(scene, visible, CAMERA, 4)
+    assert layers.groups[~visible].tolist() == 20 * [4]
+    assert layers.groups[visible].equal(depth_groups(camera_depths(scene, CAMERA)[visible], 4))
+    assert layers.sizes == (10, 10, 10, 10)
+    assert layers.total == 40
+    for number, span in enumerate(layers.spans):
+        inside = layers.depths[layers.groups == number]
+        assert span == (float(inside.min()), float(inside.max()))
+    assert layers.span == (layers.spans[0][0], layers.spans[3][1])
+    assert (layers.ranks < 7).equal(
+        visible & (layers.depths <= layers.depths[layers.ranks == 6].item())
+    )
+    nothing = depth_layers(scene, torch.zeros_like(visible), CAMERA, 4, Grouping.BINS)
+    assert (nothing.total, nothing.span) == (0, None)
+
+
+def test_sizes_on_the_screen_are_those_of_the_model() -> None:
+    outputs = 1.5 * torch.randn(1, 60, 14, generator=torch.Generator().manual_seed(0))
+    made = activate(outputs, 1.0)
+    wanted = project(made, Projection.PINHOLE, SIZE).screen_sigmas()[0] * SIZE / 2
+    sizes = screen_sizes(scene_of(made, Projection.PINHOLE, SIZE), CAMERA)
+    assert torch.allclose(sizes, wanted, rtol=2e-3)
 
 
 def test_groups_by_bins_share_the_range() -> None:

@@ -4,6 +4,7 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QWidget
 
 from viewer.panels.layers_peel import PeelSection
+from viewer.panels.layers_size import SizeSection
 from viewer.panels.panel import Panel
 from viewer.session import Session
 
@@ -18,7 +19,8 @@ class LayersPanel(Panel):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.peel = PeelSection(session)
-        self.sections = (self.peel,)
+        self.sizes = SizeSection(session)
+        self.sections = (self.peel, self.sizes)
         for section in self.sections:
             self.body.addWidget(section)
         for widget in (self.run_button, self.cancel_button, self.bar, self.progress_text):

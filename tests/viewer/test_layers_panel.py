@@ -1,0 +1,230 @@
+"""Peeling by depth: the panel by real events, what is drawn, and what tools select."""
+
+import numpy as np
+import pytest
+import torch
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from core.gmae.layers import Grouping, Show, camera_depths, depth_groups
+from core.gmae.layers import shown as shown_layers
+from core.rendering import render
+from tests.viewer.frame_stage import front_camera
+from tests.viewer.panel_stage import LEFT, at, choose, drag, pause, session, shown, type_into
+from tests.viewer.window_stage import COUNT
+from viewer.look import Mode
+from viewer.panels.layers import LayersPanel
+from viewer.session import Session
+from viewer.viewport.comparing import Comparing
+from viewer.viewport.pictures import request_of
+from viewer.viewport.tints import BACKGROUND
+
+__all__ = ["session"]
+
+CAMERA = front_camera()
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, session: Session) -> LayersPanel:
+    session.peeling.set_view(lambda: CAMERA)
+    panel = shown(qtbot, LayersPanel(session), 330, 800)
+    qtbot.waitUntil(lambda: session.peeling.layers is not None and panel.peel._bars is not None)
+    assert isinstance(panel, LayersPanel)
+    return panel
+
+
+def click(widget) -> None:
+    QTest.mouseClick(widget, LEFT, pos=QPoint(8, widget.height() // 2))
+
+
+def depths(session: Session) -> torch.Tensor:
+    return camera_depths(session.document.scene, CAMERA)
+
+
+def drawn_count(session: Session) -> int:
+    return int(session.drawn.sum())
+
+
+def test_nothing_is_peeled_until_it_is_asked_for(panel: LayersPanel, session: Session) -> None:
+    assert session.drawn is session.document.visible
+    assert panel.peel.told.text() == "All layers are drawn."
+    click(panel.peel.on_box)
+    assert session.peeling.enabled
+    assert session.drawn.all(), "the last step of eight draws all"
+    assert session.drawn is session.drawn
+
+
+def test_the_slider_steps_through_the_layers(panel: LayersPanel, session: Session) -> None:
+    groups = depth_groups(depths(session), 8)
+    panel.peel.slider.setFocus()
+    QTest.keyClick(panel.peel.slider, Qt.Key.Key_Home)
+    assert session.peeling.enabled, "moving the slider begins to peel"
+    assert session.drawn.equal(groups == 0)
+    QTest.keyClick(panel.peel.slider, Qt.Key.Key_Right)
+    assert session.drawn.equal(groups <= 1)
+    assert panel.peel.told.text().startswith("Layer 2 of 8, depth ")
+    assert f"Draws {int((groups <= 1).sum()):,} of {COUNT:,}" in panel.peel.told.text()
+    choose(panel.peel.show_combo, "From far")
+    assert session.drawn.equal(shown_layers(groups, 1, 8, Show.FARTHEST))
+    assert panel.peel.told.text().startswith("Layer 7 of 8")
+    choose(panel.peel.show_combo, "One layer")
+    assert session.drawn.equal(groups == 1)
+
+
+def test_layers_are_cut_by_count_or_by_depth(
+    qtbot: QtBot, panel: LayersPanel, session: Session
+) -> None:
+    choose(panel.peel.grouping_combo, "Equal depth")
+    type_into(panel.peel.count_spin, "5")
+    qtbot.waitUntil(lambda: session.peeling.layers.count == 5)
+    qtbot.waitUntil(
+        lambda: session.peeling.layers.groups.equal(depth_groups(depths(session), 5, Grouping.BINS))
+    )
+    assert panel.peel.slider.maximum() == 4
+    assert panel.peel.slider.value() == 4, "all stay drawn where all were"
+    low, high = session.peeling.layers.span
+    assert low == pytest.approx(float(depths(session).min()))
+    assert high == pytest.approx(float(depths(session).max()))
+
+
+def test_a_number_of_the_nearest(panel: LayersPanel, session: Session) -> None:
+    choose(panel.peel.show_combo, "Nearest 128")
+    assert drawn_count(session) == 128
+    near = depths(session)[session.drawn].max()
+    assert bool((depths(session)[~session.drawn] >= near).all())
+
+
+def test_a_slab_is_dragged_in_the_histogram(panel: LayersPanel, session: Session) -> None:
+    plot, all_depths = panel.peel.plot, depths(session)
+    low, high = (float(all_depths.quantile(share)) for share in (0.3, 0.6))
+    drag(plot.viewport(), at(plot, low), at(plot, high))
+    slab = session.peeling.peel.slab
+    pixel = plot.getPlotItem().getViewBox().viewPixelSize()[0]
+    assert slab == pytest.approx((low, high), abs=2 * pixel)
+    assert session.drawn.equal((all_depths >= slab[0]) & (all_depths <= slab[1]))
+    assert plot.shade.isVisible()
+    assert panel.peel.show_combo.currentText() == "Between two depths"
+
+    width = slab[1] - slab[0]
+    middle = (slab[0] + slab[1]) / 2
+    drag(plot.viewport(), at(plot, middle), at(plot, middle + width / 3))
+    moved = session.peeling.peel.slab
+    assert moved[1] - moved[0] == pytest.approx(width)
+    assert moved[0] == pytest.approx(slab[0] + width / 3, abs=3 * pixel)
+
+    drag(plot.viewport(), at(plot, moved[0]), at(plot, slab[0]))
+    wider = session.peeling.peel.slab
+    assert wider[1] == moved[1]
+    assert wider[0] == pytest.approx(slab[0], abs=3 * pixel)
+
+
+def test_it_plays_until_something_else_is_asked(
+    qtbot: QtBot, panel: LayersPanel, session: Session
+) -> None:
+    click(panel.peel.play_button)
+    assert panel.peel.playing
+    assert session.peeling.peel.step == 0, "from the beginning"
+    qtbot.waitUntil(lambda: session.peeling.peel.step == 2)
+    panel.peel.slider.setValue(6)
+    assert not panel.peel.playing
+    click(panel.peel.play_button)
+    click(panel.peel.play_button)
+    assert not panel.peel.playing
+
+
+def test_bars_of_counts_or_of_opacity(qtbot: QtBot, panel: LayersPanel, session: Session) -> None:
+    counts = panel.peel._bars
+    assert counts.heights.sum() == pytest.approx(COUNT, abs=0.005 * COUNT)
+    click(panel.peel.opacity_box)
+    qtbot.waitUntil(lambda: panel.peel._bars not in (None, counts))
+    opacities = session.document.scene.opacity_logits.sigmoid()
+    assert panel.peel._bars.heights.sum() == pytest.approx(float(opacities.sum()), rel=0.02)
+
+
+def test_what_is_drawn_is_selected_and_deleted(panel: LayersPanel, session: Session) -> None:
+    choose(panel.peel.show_combo, "Nearest 64")
+    nearest = session.drawn
+    click(panel.peel.select_button)
+    document = session.document
+    assert document.selected.equal(nearest)
+    document.delete_selected()
+    assert document.alive_count == COUNT - 64
+    session.undo()
+    assert document.alive_count == COUNT
+
+
+def test_layers_are_of_what_is_there(qtbot: QtBot, panel: LayersPanel, session: Session) -> None:
+    before = session.peeling.layers
+    session.document.select(torch.arange(COUNT) < 500)
+    pause(50)
+    assert session.peeling.layers is before, "selecting does not move anything"
+    session.document.delete_selected()
+    qtbot.waitUntil(lambda: session.peeling.layers is not before)
+    assert session.peeling.layers.total == COUNT - 500
+
+
+def test_depth_is_that_of_a_view_or_follows(
+    qtbot: QtBot, panel: LayersPanel, session: Session
+) -> None:
+    peeling, other = session.peeling, front_camera(90, 60)
+    peeling.set_view(lambda: other)
+    peeling.camera_moved()
+    pause(30)
+    assert peeling.layers.camera is CAMERA
+    click(panel.peel.take_button)
+    qtbot.waitUntil(lambda: peeling.layers.camera is other)
+    click(panel.peel.follow_box)
+    peeling.set_view(lambda: CAMERA)
+    peeling.camera_moved()
+    qtbot.waitUntil(lambda: peeling.layers.camera is CAMERA)
+
+
+def test_the_picture_is_of_the_drawn_layers(panel: LayersPanel, session: Session) -> None:
+    choose(panel.peel.show_combo, "Nearest 256")
+    document = session.document
+    picture = Comparing().picture(request_of(session, document, CAMERA, None))
+    wanted = render(document.scene, CAMERA, background=BACKGROUND, keep=session.drawn).rgb
+    assert picture.drawn == 256
+    difference = picture.pixels[..., :3].float() / 255 - wanted.clamp(0, 1)
+    assert float(difference.abs().max()) < 1 / 255
+
+
+def test_colours_by_layer(qtbot: QtBot, panel: LayersPanel, session: Session) -> None:
+    session.set_mode(Mode.LAYERS)
+    type_into(panel.peel.count_spin, "3")
+    qtbot.waitUntil(lambda: session.peeling.layers.count == 3)
+    picture = Comparing().picture(request_of(session, session.document, CAMERA, None))
+    assert [tick.label for tick in picture.legend.ticks] == ["1", "2", "3"]
+    session.peeling.set_enabled(True)
+    session.peeling.set_peel(step=0)
+    nearest = Comparing().picture(request_of(session, session.document, CAMERA, None))
+    inside = nearest.pixels[..., :3].float()[nearest.pixels[..., :3].float().sum(-1) > 120]
+    spread = (inside / inside.norm(dim=-1, keepdim=True)).std(0)
+    assert bool((spread < 0.06).all()), "one layer has one colour"
+
+
+def test_peeling_ends_with_the_document(qtbot: QtBot, panel: LayersPanel, session: Session) -> None:
+    choose(panel.peel.show_combo, "Nearest 32")
+    before = session.document
+    session.open(before.path)
+    qtbot.waitUntil(lambda: session.document is not before and not session.runner.busy)
+    assert not session.peeling.enabled
+    assert session.drawn is session.document.visible
+    assert not panel.peel.on_box.isChecked()
+
+
+def test_depth_against_size_with_its_interval(
+    qtbot: QtBot, panel: LayersPanel, session: Session
+) -> None:
+    sizes = panel.sizes
+    click(sizes.header)
+    qtbot.waitUntil(lambda: sizes.points is not None)
+    rho = sizes.points.correlation
+    assert rho.low <= rho.rho <= rho.high
+    assert rho.count == COUNT == sizes.points.of
+    assert f"{rho.rho:+.2f}" in sizes.told.text()
+    assert "says nothing" in sizes.honest.text()
+    choose(panel.peel.show_combo, "Nearest 64")
+    qtbot.waitUntil(lambda: sizes.points is not None and sizes.points.of == 64)
+    assert np.ptp(sizes.points.depths) > 0
