@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from core.cameras import Camera
+from core.gmae.baselines import border_distance, expected_smallness, local_deviation
 from core.gmae.layers import camera_depths, depth_picture
 from core.scene import GaussianScene
 
@@ -105,19 +106,42 @@ def shuffled_depths(scene: GaussianScene, camera: Camera, seed: int = 0) -> Gaus
 
 
 def compare_masks(
-    scene: GaussianScene, camera: Camera, truth: Tensor, seed: int = 0
+    scene: GaussianScene,
+    camera: Camera,
+    truth: Tensor,
+    seed: int = 0,
+    picture: Tensor | None = None,
 ) -> dict[str, float]:
-    """IoU against a true mask ``(H, W)`` of all polarities, next to the trivial answers."""
-    measured: dict[str, float] = {}
-    shuffled = shuffled_depths(scene, camera, seed)
-    for name, one in (("", scene), ("shuffled ", shuffled)):
-        depth = figure_depth(one, camera)
-        cut = otsu(depth)
-        for polarity in Polarity:
-            mask = figure_mask(depth, cut, polarity)
-            measured[name + polarity] = intersection_over_union(mask, truth)
-        measured[f"{name}oracle"] = max(measured[f"{name}far"], measured[f"{name}near"])
+    """IoU against a true mask ``(H, W)`` of all polarities, next to the trivial answers.
+
+    ``picture`` is the image itself, ``(H, W, 3)``: with it come the answers from colours alone.
+    The far side of ``size`` is what small Gaussians cover.
+    """
+    measured = _cut(figure_depth(scene, camera), truth)
+    controls = {
+        "shuffled": figure_depth(shuffled_depths(scene, camera, seed), camera),
+        "size": expected_smallness(scene, camera),
+    }
+    for name, values in controls.items():
+        measured |= {f"{name} {key}": value for key, value in _cut(values, truth).items()}
+    if picture is not None:
+        for name, values in (
+            ("border colour", border_distance(picture)),
+            ("local deviation", local_deviation(picture)),
+        ):
+            found = _cut(values, truth)
+            measured |= {name: found[Polarity.FAR], f"{name} oracle": found["oracle"]}
     ellipse = center_ellipse(*truth.shape).to(truth.device)
     measured["center ellipse"] = intersection_over_union(ellipse, truth)
     measured["all figure"] = intersection_over_union(torch.ones_like(truth), truth)
     return measured
+
+
+def _cut(values: Tensor, truth: Tensor) -> dict[str, float]:
+    """IoU of values cut by Otsu's threshold, by polarity, and of the better of both sides."""
+    cut = otsu(values)
+    found: dict[str, float] = {
+        polarity: intersection_over_union(figure_mask(values, cut, polarity), truth)
+        for polarity in Polarity
+    }
+    return found | {"oracle": max(found[Polarity.FAR], found[Polarity.NEAR])}

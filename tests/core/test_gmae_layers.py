@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from core.gmae.baselines import border_distance, expected_smallness, local_deviation
 from core.gmae.cameras import project
 from core.gmae.config import Config, Projection
 from core.gmae.depth_scale import correlate, measure_depth_scale, spearman
@@ -227,3 +228,23 @@ def test_residual_tells_queries_from_images() -> None:
     assert found.residual_scale.high < -0.9
     assert found.query_share > 0.9
     assert found.query_share + found.image_share + found.rest_share == pytest.approx(1)
+
+
+def test_trivial_answers_find_what_is_plain() -> None:
+    picture = torch.full((SIZE, SIZE, 3), 0.2)
+    picture[20:30, 20:30] = torch.tensor([0.9, 0.1, 0.1])
+    distance = border_distance(picture)
+    assert (distance > otsu(distance)).sum() == 100
+    rough = local_deviation(picture)
+    assert rough[25, 25] == 0 == rough[2, 2]
+    assert rough[20, 25] > 0.05
+    scene = disc_on_ground()
+    small = expected_smallness(scene, CAMERA)
+    assert small[SIZE // 2, SIZE // 2] < small[3, 3]
+    seen = -torch.log(torch.tensor(0.9 / 8))
+    assert small[3, 3] == pytest.approx(seen.item(), abs=0.01)
+    truth = figure_depth(scene, CAMERA) > 8
+    measured = compare_masks(scene, CAMERA, truth, picture=render(scene, CAMERA).rgb)
+    assert measured["border colour"] > 0.8
+    assert measured["size near"] > 0.8 > measured["size far"]
+    assert {"shuffled far", "local deviation oracle", "all figure"} <= set(measured)
