@@ -19,6 +19,19 @@ ModelFile = Annotated[
     Path, typer.Option("--model", help="A model that gmae train made (.safetensors).")
 ]
 
+MasksDir = Annotated[
+    Path | None, typer.Option("--masks", help="A folder of masks, white where the figure is.")
+]
+EdgesDir = Annotated[
+    Path | None,
+    typer.Option("--edges", help="A folder of edges, white; else those of the masks are used."),
+]
+ProbeDir = Annotated[
+    Path | None,
+    typer.Option("--probe", help="A folder of other images in subfolders by class, to learn from."),
+]
+SHEET_ROWS = 8
+
 app = typer.Typer(
     help="Train and measure Gaussian masked autoencoders.",
     no_args_is_help=True,
@@ -46,6 +59,12 @@ def train(
     mask_ratio: Annotated[
         float | None, typer.Option("--mask-ratio", help="Share of patches that are hidden.")
     ] = None,
+    queries: Annotated[
+        int | None, typer.Option("--queries", min=1, help="Learnable queries of an image.")
+    ] = None,
+    per_query: Annotated[
+        int | None, typer.Option("--per-query", min=1, help="Gaussians from each query.")
+    ] = None,
     projection: Annotated[
         str | None, typer.Option("--camera", help="authors, pinhole or ortho.")
     ] = None,
@@ -58,6 +77,12 @@ def train(
     ] = None,
     samples: Annotated[
         Path | None, typer.Option("--samples", help="Write a picture sheet of a few images.")
+    ] = None,
+    data_name: Annotated[
+        str | None, typer.Option("--data-name", help="Note in the model what it was trained on.")
+    ] = None,
+    data_licence: Annotated[
+        str | None, typer.Option("--data-licence", help="Note in the model the images' licence.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="What chance depends on.")] = 0,
     as_json: Json = False,
@@ -73,7 +98,12 @@ def train(
     from core.images import check_image_suffix, save_image
     from core.rendering.device import preferred_device
 
-    changes: dict[str, object] = {"scale_cap": scale_cap, "mask_ratio": mask_ratio}
+    changes: dict[str, object] = {
+        "scale_cap": scale_cap,
+        "mask_ratio": mask_ratio,
+        "queries": queries,
+        "per_query": per_query,
+    }
     if projection is not None:
         changes["projection"] = Projection(_one_of(projection, list(Projection), "camera"))
     chosen = find_config(config).changed(**{k: v for k, v in changes.items() if v is not None})
@@ -93,34 +123,54 @@ def train(
     if encoder is not None:
         load_mae_encoder(model, encoder)
     trained = run_steps(train_model(model.to(preferred_device()), folder, schedule, checkpoint))
-    save_model(trained.model, output, trained.notes)
+    named = {"data": data_name, "data_licence": data_licence}
+    notes = {**trained.notes, **{name: text for name, text in named.items() if text is not None}}
+    save_model(trained.model, output, notes)
     if samples is not None:
         save_image(sample_sheet(trained.samples), samples)
-    report({"output": str(output), "config": config, **trained.notes}, as_json)
+    report({"output": str(output), "config": config, **notes}, as_json)
 
 
 @app.command()
 def evaluate(
     images: ImagesDir,
     model: ModelFile,
-    masks: Annotated[
-        Path | None,
-        typer.Option("--masks", help="A folder of masks, white where the figure is."),
+    masks: MasksDir = None,
+    edges: EdgesDir = None,
+    probe: ProbeDir = None,
+    sheet: Annotated[
+        Path | None, typer.Option("--sheet", help="Write a picture sheet of a few images.")
     ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Measure on so many images.")
     ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="What chance depends on.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Measure a model: error of hidden patches, PSNR, depth against size, figure and ground."""
-    from core.gmae.evaluation import evaluate_model
+    """Measure a model: errors, depth against size, figure, edges and classes, with controls."""
+    from core.gmae.evaluation import chosen_images, evaluate_model
     from core.gmae.folder import ImageFolder
+    from core.gmae.probe import probe_model
+    from core.gmae.sheets import model_sheet
+    from core.gmae.truths import Truths
+    from core.images import check_image_suffix, save_image
 
+    if sheet is not None:
+        check_image_suffix(sheet)
     loaded = _loaded(model)
-    quality = run_steps(
-        evaluate_model(loaded, ImageFolder(images, loaded.config.size), masks, limit)
-    )
-    report(asdict(quality), as_json)
+    folder = ImageFolder(images, loaded.config.size)
+    figures = None if masks is None else Truths(masks)
+    outlines = None if edges is None else Truths(edges)
+    steps = evaluate_model(loaded, folder, figures, outlines, limit, seed)
+    values = asdict(run_steps(steps))
+    if probe is not None:
+        chosen = chosen_images(folder, limit)
+        values["probe"] = asdict(run_steps(probe_model(loaded, folder, chosen, probe)))
+    if sheet is not None:
+        few = chosen_images(folder, SHEET_ROWS)
+        save_image(model_sheet(loaded, folder.squares(few), seed), sheet)
+        values["sheet"] = str(sheet)
+    report(values, as_json)
 
 
 def layers(

@@ -116,22 +116,28 @@ def match_edges(strength: Tensor, truth: Tensor, steps: int = 33) -> EdgeMatch:
     Edges within 0.0075 diagonals of one another match, many to one: about 0.02 kinder than the
     one-to-one matching of BSDS, so to be read next to the baselines only.
     """
-    radius = max(1, round(TOLERANCE * float(torch.tensor(truth.shape).float().norm())))
-    near_truth = _grown(truth, radius)
+    radius = match_radius(truth)
+    near_truth = grown(truth, radius)
     best = EdgeMatch(0.0, 0.0, 0.0)
     for cut in torch.linspace(0, float(strength.max()), steps + 1)[:-1].tolist():
         found = strength > cut
         precision = float(near_truth[found].float().mean()) if bool(found.any()) else 0.0
-        recall = float(_grown(found, radius)[truth].float().mean()) if bool(truth.any()) else 0.0
+        recall = float(grown(found, radius)[truth].float().mean()) if bool(truth.any()) else 0.0
         match = EdgeMatch(cut, precision, recall)
         if match.f > best.f:
             best = match
     return best
 
 
-def _grown(mask: Tensor, radius: int) -> Tensor:
-    """A mask and all within so many pixels of it."""
-    side = torch.arange(-radius, radius + 1, device=mask.device)
+def match_radius(truth: Tensor) -> int:
+    """How far edges may be from true ones ``(H, W)``, pixels."""
+    return max(1, round(TOLERANCE * float(torch.tensor(truth.shape).float().norm())))
+
+
+def grown(masks: Tensor, radius: int) -> Tensor:
+    """Masks ``(..., H, W)`` and all within so many pixels of each."""
+    side = torch.arange(-radius, radius + 1, device=masks.device)
     disc = (side[:, None] ** 2 + side**2 <= radius**2).float()
-    hits = functional.conv2d(mask.float()[None, None], disc[None, None], padding=radius)[0, 0]
-    return hits > 0.5
+    planes = masks.float().reshape(-1, 1, *masks.shape[-2:])
+    hits = functional.conv2d(planes, disc[None, None], padding=radius)
+    return hits.reshape(masks.shape) > 0.5

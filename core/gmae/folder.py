@@ -32,6 +32,7 @@ class ImageFolder:
     def __init__(self, folder: Path, size: int) -> None:
         if not folder.is_dir():
             raise UserError(f"There is no folder {folder}.", "Give a folder of images.")
+        self.folder = folder
         self.size = size
         self.paths = sorted(
             path
@@ -85,6 +86,30 @@ class ImageFolder:
             self._kept[index] = image
             self._kept_bytes += weight
         return image
+
+
+def refuse_shared(images: ImageFolder, train: ImageFolder) -> None:
+    """Refuse to measure on images that a folder of training holds too, byte for byte.
+
+    Raises
+    ------
+    UserError
+        Naming the first of them.
+    """
+    sizes = {path.stat().st_size for path in images.paths}
+    known = {_content(path): path for path in train.paths if path.stat().st_size in sizes}
+    shared = [(path, known[key]) for path in images.paths if (key := _content(path)) in known]
+    if shared:
+        path, twin = shared[0]
+        raise UserError(
+            f"{path.name} is {twin.name} of the training images, and {len(shared) - 1} others are.",
+            "Measure on images that a model has not seen.",
+        )
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def read_image(path: Path, side: int) -> Image.Image:

@@ -71,6 +71,24 @@ def splat(
 
 
 @torch.no_grad()
+def drawn(
+    gaussians: Gaussians,
+    projection: Projection,
+    size: int,
+    background: tuple[float, float, float] = WHITE,
+) -> tuple[Tensor, Tensor]:
+    """Whole pictures ``(B, S, S, 3)`` at the model's size, and what shines through them."""
+    points = pixel_points(size).to(gaussians.means.device)
+    batch, count = gaussians.opacities.shape
+    rows = max(1, _CHUNK // (batch * count))
+    parts = [
+        splat(gaussians, projection, size, points[start : start + rows], background)
+        for start in range(0, len(points), rows)
+    ]
+    colors, through = (torch.cat(part, 1) for part in zip(*parts, strict=True))
+    return colors.reshape(batch, size, size, 3), through.reshape(batch, size, size)
+
+
 def pictures(
     gaussians: Gaussians,
     projection: Projection,
@@ -78,14 +96,7 @@ def pictures(
     background: tuple[float, float, float] = WHITE,
 ) -> Tensor:
     """Whole pictures ``(B, S, S, 3)`` at the model's size."""
-    points = pixel_points(size).to(gaussians.means.device)
-    batch, count = gaussians.opacities.shape
-    rows = max(1, _CHUNK // (batch * count))
-    parts = [
-        splat(gaussians, projection, size, points[start : start + rows], background)[0]
-        for start in range(0, len(points), rows)
-    ]
-    return torch.cat(parts, 1).reshape(batch, size, size, 3)
+    return drawn(gaussians, projection, size, background)[0]
 
 
 @torch.no_grad()

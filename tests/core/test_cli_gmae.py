@@ -58,7 +58,7 @@ def test_train_evaluate_and_layers(
     masks = tmp_path / "masks"
     found = run_json(capsys, "gmae", "evaluate", photos, "--model", model, "--masks", masks)
     assert found["images"] == 3
-    assert 0 < found["masked_mse"] < 1
+    assert 0 < found["masked_mse"][0] < 1
     assert {"far", "shuffled far", "center ellipse"} <= set(found["figure_ground"])
     made = run_json(
         capsys, "layers", photos / "1.png", "-o", out, "--model", model, "--layers", "4"

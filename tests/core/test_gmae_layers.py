@@ -226,8 +226,11 @@ def test_residual_tells_queries_from_images() -> None:
     found = measure_depth_scale(activate(outputs, 1.0), config)
     assert found.scale.rho > 0.9
     assert found.residual_scale.high < -0.9
-    assert found.query_share > 0.9
-    assert found.query_share + found.image_share + found.rest_share == pytest.approx(1)
+    shares = (found.query_share, found.image_share, found.rest_share)
+    assert sum(share.value for share in shares) == pytest.approx(1)
+    assert 0.9 < found.query_share.low <= found.query_share.value <= found.query_share.high
+    assert found.cap_low.value < found.cap_middle.value < found.cap_high.value < 1
+    assert abs(found.mean_depth.value) < 0.05
 
 
 def test_trivial_answers_find_what_is_plain() -> None:
