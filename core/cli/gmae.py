@@ -1,9 +1,10 @@
 """From images to Gaussians in layers: gmae train, gmae evaluate, layers."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -30,6 +31,10 @@ ProbeDir = Annotated[
     Path | None,
     typer.Option("--probe", help="A folder of other images in subfolders by class, to learn from."),
 ]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Measure on so many images, spread over all.")
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="What chance depends on.")]
 SHEET_ROWS = 8
 
 app = typer.Typer(
@@ -84,7 +89,7 @@ def train(
     data_licence: Annotated[
         str | None, typer.Option("--data-licence", help="Note in the model the images' licence.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="What chance depends on.")] = 0,
+    seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Train a model on a folder of images."""
@@ -141,10 +146,8 @@ def evaluate(
     sheet: Annotated[
         Path | None, typer.Option("--sheet", help="Write a picture sheet of a few images.")
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Measure on so many images.")
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="What chance depends on.")] = 0,
+    limit: Limit = None,
+    seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Measure a model: errors, depth against size, figure, edges and classes, with controls."""
@@ -170,7 +173,44 @@ def evaluate(
         few = chosen_images(folder, SHEET_ROWS)
         save_image(model_sheet(loaded, folder.squares(few), seed), sheet)
         values["sheet"] = str(sheet)
-    report(values, as_json)
+    report(values if as_json else _readable(values), as_json)
+
+
+@app.command("report")
+def report_on_models(
+    models: Annotated[
+        list[Path],
+        typer.Argument(help="Models: seeds of one or more configurations.", show_default=False),
+    ],
+    images: Annotated[Path, typer.Option("--images", help="A folder of images to measure on.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write to.")],
+    masks: MasksDir = None,
+    edges: EdgesDir = None,
+    probe: ProbeDir = None,
+    train: Annotated[
+        Path | None,
+        typer.Option("--train", help="The images of training: none may be measured on."),
+    ] = None,
+    limit: Limit = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Report on models: depth against size, figure, edges, with controls, over seeds; a verdict."""
+    import json
+
+    from core.files import replacing
+    from core.gmae.model_report import Materials, report_models
+    from core.gmae.report_text import markdown
+
+    materials = Materials(images, masks, edges, probe, train, limit)
+    found = run_steps(report_models(models, materials, seed))
+    output.mkdir(parents=True, exist_ok=True)
+    texts = {"report.json": json.dumps(found.values(), indent=1), "report.md": markdown(found)}
+    for name, text in texts.items():
+        with replacing(output / name) as file:
+            file.write(text.encode())
+    missing = found.lacks if as_json else " ".join(found.lacks)
+    report({"output": str(output), "verdicts": found.verdicts, "missing": missing}, as_json)
 
 
 def layers(
@@ -227,6 +267,22 @@ def layers(
         },
         as_json,
     )
+
+
+def _readable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers with their errors or intervals in brackets, as texts."""
+    texts: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, tuple):
+            texts[name] = f"{value[0]:.4f} (error {value[1]:.4f})"
+        elif isinstance(value, Mapping) and "low" in value:
+            middle = next(iter(value.values()))
+            texts[name] = f"{middle:.4f} ({value['low']:.4f} to {value['high']:.4f})"
+        elif isinstance(value, Mapping):
+            texts[name] = _readable(value)
+        else:
+            texts[name] = f"{value:.4f}" if isinstance(value, float) else value
+    return texts
 
 
 def _loaded(path: Path) -> "GaussianAutoencoder":

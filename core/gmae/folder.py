@@ -101,8 +101,9 @@ def refuse_shared(images: ImageFolder, train: ImageFolder) -> None:
     shared = [(path, known[key]) for path in images.paths if (key := _content(path)) in known]
     if shared:
         path, twin = shared[0]
+        others = f", and so are {len(shared) - 1} more" if len(shared) > 1 else ""
         raise UserError(
-            f"{path.name} is {twin.name} of the training images, and {len(shared) - 1} others are.",
+            f"{path.name} is one of the training images, {twin.name}{others}.",
             "Measure on images that a model has not seen.",
         )
 

@@ -202,6 +202,7 @@ class _Run:
             "seconds": round(self.clock.seconds, 1),
             "batch": self.schedule.batch,
             "trained_for": str(self.schedule.loss),
+            "seed": self.schedule.seed,
         }
         shown = self.images.squares(list(range(min(SAMPLES, len(self.images)))))
         return Trained(model, notes, sample_pictures(model, shown.to(self._device)))

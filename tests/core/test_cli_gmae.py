@@ -1,6 +1,8 @@
 """gmae train, gmae evaluate and layers on a folder of small images."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +12,10 @@ from PIL import Image
 
 from core.formats import load_scene
 from core.gmae import config
-from core.gmae.config import Config
+from core.gmae.config import Config, Projection
+from core.gmae.model import new_model
 from core.gmae.splatting import scene_camera
+from core.gmae.weights import load_model, save_model
 from core.rendering import render
 from tests.core.cli_stage import run, run_json
 
@@ -56,10 +60,18 @@ def test_train_evaluate_and_layers(
     assert trained["steps"] == 3
     assert pixels(sheet).shape == (96, 96, 3)
     masks = tmp_path / "masks"
-    found = run_json(capsys, "gmae", "evaluate", photos, "--model", model, "--masks", masks)
+    shown = ["--masks", masks, "--sheet", tmp_path / "eval.png"]
+    found = run_json(capsys, "gmae", "evaluate", photos, "--model", model, *shown)
     assert found["images"] == 3
-    assert 0 < found["masked_mse"][0] < 1
+    mean, error = found["masked_mse"]
+    assert 0 < error < mean < 1
     assert {"far", "shuffled far", "center ellipse"} <= set(found["figure_ground"])
+    assert found["figure_claimed"] is False
+    assert 0 < found["edges"]["gradient of the image"]["f"] <= 1
+    assert pixels(tmp_path / "eval.png").std() > 0.1
+    code, text, _ = run(capsys, "gmae", "evaluate", photos, "--model", model)
+    assert code == 0
+    assert "(error" in text
     made = run_json(
         capsys, "layers", photos / "1.png", "-o", out, "--model", model, "--layers", "4"
     )
@@ -80,3 +92,47 @@ def test_wrong_options_are_refused_in_one_line(
     code, _, err = run(capsys, "gmae", "train", photos, "-o", tmp_path / "m.st", *options)
     assert code == 2
     assert len(err.splitlines()) == 1
+
+
+def test_model_says_what_it_was_trained_on(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "m.safetensors"
+    shape = ["--queries", "5", "--per-query", "3", "--steps", "1", "--batch", "2"]
+    texts = ["--data-name", "discs", "--data-licence", "CC0-1.0", "--config", "tiny"]
+    run_json(capsys, "gmae", "train", photos, "-o", model, *shape, *texts)
+    loaded, notes = load_model(model)
+    assert (loaded.config.queries, loaded.config.gaussians) == (5, 15)
+    assert (notes["data"], notes["data_licence"], notes["seed"]) == ("discs", "CC0-1.0", 0)
+
+
+def test_report_tells_seeds_from_controls(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models, out = [], tmp_path / "report"
+    for name, seed, camera in (("a", 0, "authors"), ("b", 1, "authors"), ("control", 0, "ortho")):
+        models.append(tmp_path / f"{name}.safetensors")
+        config = Config(**{**asdict(TINY), "projection": Projection(camera)})
+        save_model(new_model(config, seed), models[-1], {"steps": seed})
+    data = ["--images", photos, "--masks", tmp_path / "masks"]
+    said = run_json(capsys, "gmae", "report", *models, *data, "-o", out)
+    values = json.loads((out / "report.json").read_text())
+    groups = values["groups"]
+    assert [group["models"] for group in groups] == [["a", "b"], ["control"]]
+    assert [group["camera"] for group in groups] == ["authors", "ortho"]
+    both = [model["quality"]["psnr"][0] for model in values["models"][:2]]
+    assert groups[0]["numbers"]["PSNR"] == pytest.approx([np.mean(both), np.std(both, ddof=1)])
+    assert groups[1]["numbers"]["PSNR"][1] is None
+    assert all("not found" in text for text in said["verdicts"].values())
+    missing = " ".join(said["missing"])
+    assert "ortho" not in missing
+    assert "2 of 2 configurations have fewer than 3 seeds" in missing
+    assert "a, b were not trained for equal steps" in missing
+    text = (out / "report.md").read_text()
+    assert "| residual ρ(z, screen σ) |" in text
+    assert "| shuffled far |" in text
+    assert "| gradient of the render |" in text
+    code, _, err = run(capsys, "gmae", "report", models[0], *data, "--train", photos, "-o", out)
+    assert code == 2
+    assert "is one of the training images" in err
+    assert "and so are 2 more" in err
