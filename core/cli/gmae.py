@@ -1,4 +1,4 @@
-"""From images to Gaussians in layers: gmae train, gmae evaluate, layers."""
+"""From images to Gaussians in layers: gmae train, gmae evaluate, gmae report, layers."""
 
 import time
 from collections.abc import Mapping
