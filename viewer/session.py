@@ -30,10 +30,10 @@ from viewer.jobs import JobRunner
 from viewer.live import Live
 from viewer.look import Look, Mode
 from viewer.memory import Memory
+from viewer.opening import Opening
 from viewer.peeling import Peeling
 from viewer.refining import Refining
 from viewer.steps import (
-    Opened,
     dataset_steps,
     export_steps,
     open_steps,
@@ -45,6 +45,8 @@ from viewer.view_photos import ViewPhotos
 log = logging.getLogger(__name__)
 
 LOCKED = "The scene cannot be edited while a job makes the next one of it: wait, or cancel the job."
+Held = tuple[Document | None, Loaded | None, Dataset | None]
+"""What is open: the document, the file it came from, and the photos and cameras."""
 
 
 class Session(QObject):
@@ -73,7 +75,7 @@ class Session(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.runner = JobRunner(self)
-        self.runner.failed.connect(self._report)
+        self.runner.failed.connect(self.report)
         self.document: Document | None = None
         self.loaded: Loaded | None = None
         self.dataset: Dataset | None = None
@@ -81,10 +83,11 @@ class Session(QObject):
         """What is drawn in the place of the document's scene, while a job works on that."""
         self._memory = Memory()
         self.asker = Asker(self.runner.lane)
-        self.asker.failed.connect(self._report)
+        self.asker.failed.connect(self.report)
         self.photos = ViewPhotos(self)
-        self.photos.failed.connect(self._report)
+        self.photos.failed.connect(self.report)
         self.compare = Compare(self)
+        self.opening = Opening(self)
         self.refining = Refining(self)
         self.compressing = Compressing(self)
         self._look = Look()
@@ -265,7 +268,7 @@ class Session(QObject):
             self._cut = Cut(join=cut.join)
             document.cut(removed)
         except UserError as error:
-            self._report(error)
+            self.report(error)
         else:
             count = document.alive_count
             self._applied = document.history.edits[-1], cut
@@ -299,14 +302,22 @@ class Session(QObject):
     # Files
 
     def open(self, path: Path, data: Path | None = None) -> None:
-        """Open a scene, with a dataset's views if given; runs as a job."""
+        """Open a scene, with a dataset's views if given; runs as a job.
+
+        Of a file that takes long to decode the parts are shown as they come; a cancel brings back
+        what was open before.
+        """
         self._start(
-            f"Open {path.name}", open_steps(path, data), self._take_document, computes=False
+            f"Open {path.name}",
+            open_steps(path, data),
+            self.opening.take,
+            computes=False,
+            stopped=self.opening.bring_back,
         )
 
     def open_photos(self, path: Path) -> None:
         """Begin a scene of posed photos with their points, for training; runs as a job."""
-        self._start(f"Read {path.name}", photos_steps(path), self._take_document, computes=False)
+        self._start(f"Read {path.name}", photos_steps(path), self.opening.take, computes=False)
 
     @property
     def untrained(self) -> bool:
@@ -397,34 +408,32 @@ class Session(QObject):
         done: Callable[[Any], None],
         *,
         computes: bool = True,
+        stopped: Callable[[Any], None] | None = None,
     ) -> None:
         running = self.runner.job
         if self.runner.busy and running is not None:
             steps.close()
             self.notified.emit("warning", f"{running.name} still runs: wait, or cancel it first.")
         else:
-            self.runner.start(name, steps, done, computes=computes)
+            self.runner.start(name, steps, done, computes=computes, stopped=stopped)
 
-    def _take_document(self, opened: Opened) -> None:
-        loaded, dataset = opened.loaded, opened.dataset
-        views = dataset.views if dataset is not None else ()
-        document = Document(loaded.scene, opened.path, views)
-        document.add_scores(opened.scores)
+    def hold(self, held: Held) -> None:
+        """Have this open in the place of what was."""
+        self.document, self.loaded, self.dataset = held
+        self._cut, self._applied = Cut(), None
+        self._memory.clear()
+        self.compare.reset(self.document)
+        self.show_live(None)
+        self.document_replaced.emit()
+
+    def follow(self, document: Document) -> None:
+        """Tell of what happens to a document that is going to be open."""
         document.scene_changed.connect(self._on_scene_changed)
         document.refused.connect(self._on_refused)
         document.state_changed.connect(self._on_state_changed)
         document.scores_changed.connect(self.scores_changed.emit)
         document.views_changed.connect(self.views_changed.emit)
         document.history_changed.connect(self.history_changed.emit)
-        self.document, self.loaded, self.dataset = document, loaded, dataset
-        self._cut, self._applied = Cut(), None
-        self._memory.clear()
-        self.compare.reset(document)
-        self.document_replaced.emit()
-        for repair in loaded.repairs:
-            self.notified.emit("warning", repair)
-        if opened.problem is not None:
-            self._report(opened.problem)
 
     def _take_dataset(self, dataset: Dataset, scene: Path | None, folder: Path) -> None:
         if self.document is None:
@@ -450,7 +459,8 @@ class Session(QObject):
             self.set_target(self.target)
         self.state_changed.emit()
 
-    def _report(self, error: BaseException) -> None:
+    def report(self, error: BaseException) -> None:
+        """Tell a person what went wrong."""
         if isinstance(error, UserError):
             self.notified.emit("error", str(error))
         else:

@@ -10,8 +10,8 @@ from core.cameras import View
 from core.datasets import Dataset, load_dataset
 from core.datasets.dataset import PointCloud
 from core.errors import UserError
-from core.formats import Loaded, find_scene, load_scene, save_scene, scene_bytes
-from core.jobs import Progress, Steps
+from core.formats import Loaded, find_scene, load_steps, save_scene, scene_bytes
+from core.jobs import Progress, Steps, retold
 from core.metrics import Lpips
 from core.metrics.lpips_weights import find_weights, load_lpips, missing_text
 from core.rendering.device import preferred_device
@@ -20,6 +20,9 @@ from core.scoring import SCORES, Worth, score
 from core.scoring.cameras import scoring_cameras
 from core.training import TrainSettings
 from core.training.initial import initial_scene
+
+READING = 100
+"""Parts of opening a scene that reading its file stands for, of four times as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +39,29 @@ class Opened:
 
 
 def open_steps(path: Path, data: Path | None) -> Steps[Opened]:
-    """Read a scene, and a dataset's views if given."""
-    yield Progress(0, 4, "looking for a GPU; the first time its kernels are built")
+    """Read a scene, and a dataset's views if given.
+
+    Partial results are :class:`Opened`, too: what is decoded so far of a file that takes long.
+    """
+    yield Progress(0, 4 * READING, "looking for a GPU; the first time its kernels are built")
     device = preferred_device()
-    yield Progress(1, 4, f"reading {path.name}")
-    loaded = load_scene(path)
+
+    def told(progress: Progress) -> Progress:
+        part = progress.partial
+        if part is not None:
+            part = Opened(path, replace(part, scene=part.scene.to(device)), None, {}, None)
+        done = READING + round(READING * progress.fraction)
+        return Progress(done, 4 * READING, progress.message, partial=part)
+
+    loaded = yield from retold(load_steps(path), told)
     loaded = replace(loaded, scene=loaded.scene.to(device))
-    yield Progress(2, 4, "reading cameras" if data else "")
+    yield Progress(2 * READING, 4 * READING, "reading cameras" if data else "")
     dataset, problem = None, None
     try:
         dataset = load_dataset(data) if data else None
     except UserError as error:
         problem = error
-    yield Progress(3, 4, "scoring")
+    yield Progress(3 * READING, 4 * READING, "scoring")
     scores = yield from ready_scores(loaded.scene)
     return Opened(path, loaded, dataset, scores, problem)
 

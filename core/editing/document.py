@@ -47,7 +47,8 @@ class Document:
     Parameters
     ----------
     scene
-        The scene as opened; only :meth:`replace_scene` puts another in its place.
+        The scene as opened; only :meth:`replace_scene` puts another in its place, and
+        :meth:`complete` the whole where this is a part.
     path
         The file it came from, if any.
     views
@@ -254,6 +255,12 @@ class Document:
         if self._may_edit():
             self.history.push(ReplaceScene(name, Contents(scene)))
             self.history_changed.emit()
+
+    def complete(self, scene: GaussianScene) -> None:
+        """Put the whole scene in the place of the part of it that was there first; no edit."""
+        self.contents = Contents(scene)
+        self.touch_state()
+        self.mark_saved()
 
     def go_to(self, position: int) -> None:
         """Undo or redo until ``position`` edits are done, see :attr:`History.position`."""

@@ -7,6 +7,7 @@ from core.formats.registry import (
     check_output,
     find_format,
     load_scene,
+    load_steps,
     save_scene,
     scene_bytes,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "find_scene",
     "is_scene",
     "load_scene",
+    "load_steps",
     "save_scene",
     "scene_bytes",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from core.jobs import Steps
 from core.scene import GaussianScene
 
 HEAD_BYTES = 64 * 1024
@@ -39,6 +40,9 @@ class Format:
         Of a format that is only read: what makes such files, as a sentence.
     loses
         What of a scene does not come back, as a sentence; empty for a format without loss.
+    load_steps
+        What ``load`` does as a job, for a format that takes long to decode; its partial results
+        are scenes of what is decoded so far.
     """
 
     name: str
@@ -50,6 +54,7 @@ class Format:
     save_parts: Callable[[GaussianScene], Mapping[str, bytes]] | None = None
     loses: str = ""
     made_by: str = ""
+    load_steps: Callable[[Path], Steps[tuple[GaussianScene, tuple[str, ...]]]] | None = None
 
     @property
     def is_saved(self) -> bool:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from core.formats.format import Format
+from core.jobs import Progress, Steps, drain
 from core.neuralgs.model import MAGIC
 from core.scene import GaussianScene
 
@@ -20,10 +21,17 @@ def load(path: Path) -> tuple[GaussianScene, tuple[str, ...]]:
     UserError
         If it is damaged, or of a version that is not known.
     """
-    from core.neuralgs.container import read_neural
-    from core.neuralgs.decoding import decoded
+    return drain(load_steps(path))
 
-    return decoded(read_neural(path)), ()
+
+def load_steps(path: Path) -> Steps[tuple[GaussianScene, tuple[str, ...]]]:
+    """As :func:`load`; a job, whose partial results are scenes of the clusters decoded so far."""
+    from core.neuralgs.container import read_neural
+    from core.neuralgs.decoding import decoding
+
+    yield Progress(0, 1, f"reading {path.name}")
+    neural = read_neural(path)
+    return (yield from decoding(neural)), ()
 
 
 FORMAT = Format(
@@ -32,5 +40,6 @@ FORMAT = Format(
     (".ngs",),
     recognises,
     load,
+    load_steps=load_steps,
     made_by="Such files are made by: splatscope compress, or the Compress panel.",
 )

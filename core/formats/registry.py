@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from core.errors import UserError
@@ -10,6 +11,7 @@ from core.formats import compressed_ply, ngs, ply, sog, splat, spz
 from core.formats.format import HEAD_BYTES, Format, Loaded
 from core.formats.repair import repaired
 from core.formats.sog_encoding import META
+from core.jobs import Progress, Steps, drain, retold
 from core.scene import GaussianScene
 
 FORMATS: tuple[Format, ...] = (
@@ -35,6 +37,14 @@ def load_scene(path: str | Path) -> Loaded:
     UserError
         If the file cannot be read, is in no known format, is damaged, or holds nothing usable.
     """
+    return drain(load_steps(path))
+
+
+def load_steps(path: str | Path) -> Steps[Loaded]:
+    """As :func:`load_scene`; a job.
+
+    Partial results are what can be shown of the scene so far, where its format takes long.
+    """
     path = Path(path)
     try:
         if path.is_dir() and (path / META).is_file():
@@ -43,9 +53,25 @@ def load_scene(path: str | Path) -> Loaded:
         format = next((known for known in FORMATS if known.recognises(head, path)), None)
         if format is None:
             raise UserError("it is in no known format.", f"Known are: {_listing(FORMATS)}.")
-        scene, notes = format.load(path)
+        size = scene_bytes(path)
+
+        def usable(progress: Progress) -> Progress:
+            part = progress.partial
+            if part is None:
+                return progress
+            try:
+                loaded = Loaded(repaired(part)[0], format.name, (), size)
+            except UserError:
+                return replace(progress, partial=None)
+            return replace(progress, partial=loaded)
+
+        if format.load_steps is None:
+            yield Progress(0, 1, f"reading {path.name}")
+            scene, notes = format.load(path)
+        else:
+            scene, notes = yield from retold(format.load_steps(path), usable)
         scene, repairs = repaired(scene)
-        return Loaded(scene, format.name, notes + repairs, scene_bytes(path))
+        return Loaded(scene, format.name, notes + repairs, size)
     except UserError as error:
         raise UserError(f"Cannot open {path.name}: {error.message}", error.hint) from error
     except MemoryError as error:

@@ -18,7 +18,11 @@ def decoded(neural: NeuralScene) -> GaussianScene:
 
 
 def decoding(neural: NeuralScene) -> Steps[GaussianScene]:
-    """The scene that the nets stand for; a job, the largest cluster first."""
+    """The scene that the nets stand for; a job, the largest clusters first.
+
+    Partial results are the Gaussians decoded so far, in the order of the file; whenever there are
+    twice as many, so that making them takes no longer than the decoding.
+    """
     inputs = normalized(neural.means, neural.grid)
     limits = Limits(neural.lows, neural.highs)
     channels = neural.means.new_empty(len(neural), len(neural.lows))
@@ -26,15 +30,24 @@ def decoding(neural: NeuralScene) -> Steps[GaussianScene]:
     def decode(part: Layout) -> Tensor:
         return limits.denormalized(_values(neural, inputs, part))
 
-    parts = layouts(neural.labels)
+    sizes = neural.labels.bincount()
+    parts = sorted(layouts(neural.labels), key=lambda part: -int(sizes[part.clusters].max()))
+    ready = torch.zeros_like(neural.labels, dtype=torch.bool)
+    next_shown = 1
     for first in range(0, len(parts), PARTS):
         group = parts[first : first + PARTS]
         for part, rows in zip(group, shared(group, decode), strict=True):
             channels[part.indices] = rows
+            ready[part.indices] = True
+        if neural.exact is not None:
+            channels[neural.exact.indices] = neural.exact.attributes
         done = first + len(group)
-        yield Progress(done, len(parts), f"decoding, part {done} of {len(parts)}")
-    if neural.exact is not None:
-        channels[neural.exact.indices] = neural.exact.attributes
+        partial = None
+        if next_shown <= done < len(parts):
+            next_shown = 2 * done
+            partial = scene_from(channels[ready], neural.means[ready], neural.antialiased)
+        message = f"decoding, part {done} of {len(parts)}"
+        yield Progress(done, len(parts), message, partial=partial)
     return scene_from(channels, neural.means, neural.antialiased)
 
 

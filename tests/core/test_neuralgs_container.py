@@ -13,11 +13,12 @@ import pytest
 import torch
 
 from core.errors import UserError
-from core.formats import load_scene, save_scene
+from core.formats import load_scene, load_steps, save_scene
+from core.jobs import drain
 from core.morton import morton_codes
-from core.neuralgs import entropy
+from core.neuralgs import entropy, layout
 from core.neuralgs.container import PARTS, decoded_file, encoded, measured_streams
-from core.neuralgs.decoding import decoded
+from core.neuralgs.decoding import decoded, decoding
 from core.neuralgs.model import Codes, Exact, Network, NeuralScene, PositionGrid
 from core.neuralgs.positions import grid_for, half_grid, order_of, snapped
 from core.neuralgs.weights import rounded
@@ -360,3 +361,45 @@ def test_what_is_no_number_is_no_note() -> None:
     noted = replace(neural, notes={"psnr": float("inf"), "ssim": float("nan"), "by": "me"})
 
     assert decoded_file(encoded(noted)).notes == {"by": "me"}
+
+
+def test_the_largest_clusters_come_first_and_the_whole_is_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    neural = neural_scene(count=2000, clusters=5, exact=40)
+    sizes = torch.tensor([100, 700, 150, 800, 250])
+    shuffled = torch.randperm(2000, generator=torch.Generator().manual_seed(1))
+    labels = torch.arange(5).repeat_interleave(sizes)[shuffled]
+    neural = replace(neural, labels=labels)
+    monkeypatch.setattr(layout, "ROWS_AT_ONCE", 50)
+    whole = decoded(neural)
+
+    progresses = []
+    scene = drain(decoding(neural), progresses.append)
+
+    parts = [progress.partial for progress in progresses if progress.partial is not None]
+    assert [len(part) for part in parts] == [200, 400, 800, 1600], "each has twice as many"
+    assert [p.done / p.total for p in progresses] == sorted(p.done / p.total for p in progresses)
+    for name, tensor in whole.tensors().items():
+        assert torch.equal(scene.tensors()[name], tensor), name
+    place = {tuple(mean.tolist()): number for number, mean in enumerate(neural.means)}
+    assert len(place) == 2000
+    for part in parts:
+        rows = torch.tensor([place[tuple(mean.tolist())] for mean in part.means])
+        assert (rows.diff() > 0).all(), "in the order of the file"
+        for name, tensor in part.tensors().items():
+            assert torch.equal(tensor, whole.tensors()[name][rows]), name
+    first, half = (
+        set(labels[[place[tuple(mean.tolist())] for mean in part.means]].tolist())
+        for part in (parts[0], parts[2])
+    )
+    assert first == {3}
+    assert half <= {3, 1}
+
+    path = tmp_path / "scene.ngs"
+    path.write_bytes(encoded(neural))
+    seen = []
+    loaded = drain(load_steps(path), lambda progress: seen.append(progress.partial))
+    assert [len(part.scene) for part in seen if part is not None] == [200, 400, 800, 1600]
+    for name, tensor in load_scene(path).scene.tensors().items():
+        assert torch.equal(loaded.scene.tensors()[name], tensor)

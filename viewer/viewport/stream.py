@@ -67,7 +67,8 @@ class FrameStream(QObject):
         self._session = session
         self._camera, self._view, self._depth_offset = camera, view, depth_offset
         self._widget = widget
-        self._document: Document | None = None
+        self.document: Document | None = None
+        """What it shows."""
         self._survey: Survey | None = None
         self._pick: Camera | None = None
         self._reported: set[str] = set()
@@ -91,7 +92,7 @@ class FrameStream(QObject):
 
     def start(self) -> None:
         """Another document is there: show nothing of the one before."""
-        self._document = self._session.document
+        self.document = self._session.document
         self.frame = self._pick = self._survey = None
         self._rest.stop()
         self._reported.clear()
@@ -122,7 +123,7 @@ class FrameStream(QObject):
     def refresh(self) -> None:
         """Ask for a new picture: one that keeps up at once, and a sharp one when all is still."""
         document = self._session.document
-        if document is None or document is not self._document or not self._widget.isVisible():
+        if document is None or document is not self.document or not self._widget.isVisible():
             return
         splats = self.frame is not None and self.frame.splats is not None
         self._request(self.canvas.moving_scale if splats else self._pace.scale)
@@ -170,7 +171,7 @@ class FrameStream(QObject):
             self._request(1.0)
 
     def _request(self, scale: float) -> None:
-        document = self._document
+        document = self.document
         if document is None or document is not self._session.document:
             return
         if self._survey is not None:

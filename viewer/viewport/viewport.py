@@ -322,10 +322,13 @@ class Viewport(QWidget):
         return document.views[number]
 
     def _start_document(self) -> None:
-        self._pilot.start_document()
         self._scenery.clear()
         self._probe.restart()
-        self._stream.start()
+        if self._stream.document is self._session.document:
+            self._start_views()
+        else:
+            self._pilot.start_document()
+            self._stream.start()
 
     def _start_views(self) -> None:
         self._pilot.start_views()
