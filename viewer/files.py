@@ -5,7 +5,7 @@ from enum import Enum
 from importlib.resources import files as package_files
 from pathlib import Path
 
-from PySide6.QtCore import QFileSystemWatcher, QObject, QSize, Slot
+from PySide6.QtCore import QFileSystemWatcher, QObject, QSize, Signal, Slot
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QSplitter, QTreeView, QWidget
 
@@ -13,6 +13,7 @@ from core.errors import UserError
 from core.formats import FORMATS, Format, find_scene
 from core.jobs import JobState
 from core.trials import Trial
+from viewer.export_dialog import Choice, ExportDialog
 from viewer.layout import settings
 from viewer.session import Session, is_dataset
 from viewer.viewport.viewport import Viewport
@@ -31,7 +32,12 @@ class Answer(Enum):
 
 
 class FileCommands(QObject):
-    """What the File menu does. Dialogs are for decisions only; results come as messages."""
+    """What the File menu does. Dialogs are for decisions only; results come as messages.
+
+    ``measure_asked``: a person wants all formats tried before exporting.
+    """
+
+    measure_asked = Signal()
 
     def __init__(self, window: QWidget, session: Session, viewport: Viewport) -> None:
         super().__init__(window)
@@ -113,20 +119,38 @@ class FileCommands(QObject):
         document = self._session.document
         if document is None:
             return
-        dialog = self._dialog("Export", _save_filters())
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("ply")
+        folder = _last_folder()
+        name = "scene"
         if document.path is not None:
+            name = f"{document.path.stem}_pruned"
             if document.path.parent.is_dir():
-                dialog.setDirectory(str(document.path.parent))
-            dialog.selectFile(f"{document.path.stem}_pruned.ply")
-        else:
-            dialog.selectFile("scene.ply")
+                folder = document.path.parent
+        dialog = ExportDialog(self._session, folder / name, self._window)
         self._then = then
-        dialog.filterSelected.connect(lambda chosen: dialog.setDefaultSuffix(_suffix(chosen)))
-        dialog.fileSelected.connect(lambda name: self._session.export(Path(name)))
+        dialog.measure_asked.connect(self.measure_asked)
+        dialog.browse_asked.connect(lambda: self._browse(dialog))
+        dialog.accepted.connect(lambda: self._export(dialog.path, dialog.choice))
         dialog.rejected.connect(self._forget)
+        dialog.finished.connect(dialog.deleteLater)
         dialog.open()
+
+    def _browse(self, export: ExportDialog) -> None:
+        """Let a person look for the place of an export."""
+        dialog = self._dialog("Export to", [_filter(export.choice.format)])
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix(export.choice.suffix.lstrip("."))
+        dialog.setDirectory(str(export.path.parent))
+        dialog.selectFile(export.path.name)
+        dialog.fileSelected.connect(lambda name: export.agree(Path(name)))
+        dialog.open()
+
+    def _export(self, path: Path, choice: Choice) -> None:
+        _remember_folder(str(path))
+        if choice.format.is_saved:
+            self._session.export(path)
+        elif choice.trial is not None:
+            self._forget()
+            self._session.compressing.save(choice.trial, path)
 
     def ask_trial(self, trial: Trial) -> None:
         """Let a person choose where to save the file that a trial measured."""
@@ -253,8 +277,7 @@ class FileCommands(QObject):
         return bool(box.exec() == buttons.Discard)
 
     def _dialog(self, title: str, filters: list[str]) -> QFileDialog:
-        folder = str(settings().value("folder", "") or Path.home())
-        dialog = QFileDialog(self._window, title, folder)
+        dialog = QFileDialog(self._window, title, str(_last_folder()))
         dialog.resize(900, 560)
         _make_columns_legible(dialog)
         if filters:
@@ -330,6 +353,10 @@ def _make_columns_legible(dialog: QFileDialog) -> None:
             table.header().resizeSection(column, width)
 
 
+def _last_folder() -> Path:
+    return Path(str(settings().value("folder", "") or Path.home()))
+
+
 def _remember_folder(name: str) -> None:
     settings().setValue("folder", str(Path(name).parent))
 
@@ -341,19 +368,9 @@ def _load_filters() -> list[str]:
     return [f"Scenes ({every})", *filters, "All files (*)"]
 
 
-def _save_filters() -> list[str]:
-    return [_filter(known) for known in FORMATS if known.save is not None and known.suffixes]
-
-
 def _filter(known: Format) -> str:
     return f"{known.title} ({' '.join(_pattern(suffix) for suffix in known.suffixes)})"
 
 
 def _pattern(suffix: str) -> str:
     return f"*{suffix}" if suffix.startswith(".") else suffix
-
-
-def _suffix(chosen: str) -> str:
-    return next(
-        (known.suffixes[0].lstrip(".") for known in FORMATS if _filter(known) == chosen), "ply"
-    )

@@ -236,6 +236,7 @@ class MainWindow(QMainWindow):
         for panel in (cameras, metrics, *panels):
             panel.attach_asked.connect(self.files.ask_dataset)
         self.compress_panel.save_asked.connect(self.files.ask_trial)
+        self.files.measure_asked.connect(self.compress_panel.try_formats)
         session.refining.offered.connect(self._offer)
         session.refining.withdrawn.connect(self.toasts.withdraw)
         metrics.view_chosen.connect(viewport.show_view)

@@ -9,9 +9,6 @@ from PySide6.QtCore import QCoreApplication, QEventLoop, QPoint, Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
-    QDialogButtonBox,
-    QFileDialog,
-    QLineEdit,
     QSlider,
     QStyle,
     QStyleOptionSlider,
@@ -20,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from core.formats import load_scene
 from viewer.compare import CompareMode
+from viewer.export_dialog import ExportDialog
 from viewer.look import Mode
 from viewer.main_window import DEFAULT_SIZE, MainWindow
 
@@ -238,18 +236,14 @@ class Tour:
         dialog = self._dialog()
         if dialog is None:
             raise TourError("there is no export dialog")
-        edit, box = dialog.findChild(QLineEdit), dialog.findChild(QDialogButtonBox)
-        save = box.button(QDialogButtonBox.StandardButton.Save) if box is not None else None
-        if edit is None or save is None:
-            raise TourError("the export dialog lacks a field for the name, or a Save button")
-        edit.selectAll()
-        QTest.keyClicks(edit, str(path))
-        QTest.mouseClick(save, LEFT)
+        dialog.path_field.selectAll()
+        QTest.keyClicks(dialog.path_field, str(path))
+        QTest.mouseClick(dialog.export_button, LEFT)
 
     @staticmethod
-    def _dialog() -> QFileDialog | None:
+    def _dialog() -> ExportDialog | None:
         for widget in QApplication.topLevelWidgets():
-            if isinstance(widget, QFileDialog) and widget.isVisible():
+            if isinstance(widget, ExportDialog) and widget.isVisible():
                 return widget
         return None
 

@@ -133,11 +133,18 @@ def save(scene: GaussianScene, file: BinaryIO) -> None:
         ],
         1,
     )
-    file.write(_header(scene, len(starts)))
+    file.write(_header(scene, len(scene)))
     file.write(ranges.astype("<f4").tobytes())
     file.write(words.astype("<u4").tobytes())
     scaled = (sh[:, 1:].transpose(0, 2, 1).reshape(len(scene), -1) / (2 * SH_REACH) + 0.5) * 256
     file.write(scaled.clip(0, 255).astype(np.uint8).tobytes())
+
+
+def size(scene: GaussianScene, count: int) -> int:
+    """Bytes of a file with so many Gaussians of a scene."""
+    ranges = 4 * sum(len(_SIDES) * len(axes) for axes in _RANGES.values())
+    each = 4 * len(_PACKED) + 3 * (scene.sh.shape[1] - 1)
+    return len(_header(scene, count)) + _chunks(count) * ranges + count * each
 
 
 FORMAT = Format(
@@ -149,19 +156,25 @@ FORMAT = Format(
     save,
     loses="Values are rounded to 8 to 11 bits, harmonics cut to -4 to 4; further columns are "
     "dropped.",
+    size=size,
+    size_known=True,
 )
 
 
-def _header(scene: GaussianScene, chunks: int) -> bytes:
+def _chunks(count: int) -> int:
+    return -(-count // CHUNK)
+
+
+def _header(scene: GaussianScene, count: int) -> bytes:
     lines = ["ply", "format binary_little_endian 1.0"]
     if scene.antialiased:
         lines += [f"comment {comment}" for comment in ANTIALIASED_COMMENTS]
     names = [f"{side}_{axis}" for axes in _RANGES.values() for side in _SIDES for axis in axes]
-    lines += [f"element chunk {chunks}", *(f"property float {name}" for name in names)]
-    lines += [f"element vertex {len(scene)}", *(f"property uint {name}" for name in _PACKED)]
+    lines += [f"element chunk {_chunks(count)}", *(f"property float {name}" for name in names)]
+    lines += [f"element vertex {count}", *(f"property uint {name}" for name in _PACKED)]
     rest = 3 * (scene.sh.shape[1] - 1)
     if rest:
-        lines.append(f"element sh {len(scene)}")
+        lines.append(f"element sh {count}")
         lines += [f"property uchar f_rest_{i}" for i in range(rest)]
     return "\n".join([*lines, "end_header", ""]).encode("ascii")
 

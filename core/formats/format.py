@@ -43,6 +43,11 @@ class Format:
     load_steps
         What ``load`` does as a job, for a format that takes long to decode; its partial results
         are scenes of what is decoded so far.
+    size
+        Bytes of a file with so many Gaussians like those of a scene; None where only writing it
+        tells.
+    size_known
+        Whether ``size`` is exact, not about so much.
     """
 
     name: str
@@ -55,6 +60,8 @@ class Format:
     loses: str = ""
     made_by: str = ""
     load_steps: Callable[[Path], Steps[tuple[GaussianScene, tuple[str, ...]]]] | None = None
+    size: Callable[[GaussianScene, int], int] | None = None
+    size_known: bool = False
 
     @property
     def is_saved(self) -> bool:

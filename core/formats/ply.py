@@ -92,16 +92,10 @@ def save(scene: GaussianScene, file: BinaryIO) -> None:
     Normals are written as zeros: some readers want them. ``columns`` follow the rotation.
     """
     shades = 3 * scene.sh.shape[1]
-    names = [*_POSITION, *_NORMAL, *_BASE_COLOR, *(f"f_rest_{i}" for i in range(shades - 3))]
-    names += ["opacity", *_SCALE, *_ROTATION]
+    names = _names(scene)
     columns = _named_for_ply(scene.columns, names)
     names += columns
-    lines = ["ply", "format binary_little_endian 1.0"]
-    if scene.antialiased:
-        lines += [f"comment {comment}" for comment in ANTIALIASED_COMMENTS]
-    lines += [f"element vertex {len(scene)}", *(f"property float {name}" for name in names)]
-    file.write("\n".join([*lines, "end_header", ""]).encode("ascii"))
-
+    file.write(_header(scene, len(scene)))
     channel_major = np.arange(3, shades).reshape(-1, 3).T.ravel()
     shade_order = np.concatenate([np.arange(3), channel_major])
     per_chunk = max(1, _CHUNK_BYTES // (4 * len(names)))
@@ -120,7 +114,37 @@ def save(scene: GaussianScene, file: BinaryIO) -> None:
         file.write(rows.data)
 
 
-FORMAT = Format("ply", "Gaussian splatting PLY", (".ply",), recognises, load, save)
+def size(scene: GaussianScene, count: int) -> int:
+    """Bytes of a file with so many Gaussians of a scene."""
+    return len(_header(scene, count)) + count * scene.ply_bytes_each
+
+
+FORMAT = Format(
+    "ply",
+    "Gaussian splatting PLY",
+    (".ply",),
+    recognises,
+    load,
+    save,
+    size=size,
+    size_known=True,
+)
+
+
+def _names(scene: GaussianScene) -> list[str]:
+    """Names of a row's properties, but for the scene's further columns."""
+    rest = [f"f_rest_{i}" for i in range(3 * (scene.sh.shape[1] - 1))]
+    return [*_POSITION, *_NORMAL, *_BASE_COLOR, *rest, "opacity", *_SCALE, *_ROTATION]
+
+
+def _header(scene: GaussianScene, count: int) -> bytes:
+    names = _names(scene)
+    names += _named_for_ply(scene.columns, names)
+    lines = ["ply", "format binary_little_endian 1.0"]
+    if scene.antialiased:
+        lines += [f"comment {comment}" for comment in ANTIALIASED_COMMENTS]
+    lines += [f"element vertex {count}", *(f"property float {name}" for name in names)]
+    return "\n".join([*lines, "end_header", ""]).encode("ascii")
 
 
 @dataclass(frozen=True, slots=True)

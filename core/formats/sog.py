@@ -110,7 +110,18 @@ def pictures(path: Path) -> list[Path]:
 
 
 LOSES = "Values are rounded to tables, further colours to a palette; further columns are dropped."
-FORMAT = Format("sog", "SOG", (".sog",), recognises_bundle, load_bundle, save, loses=LOSES)
+BYTES_EACH = (13, 16, 22, 34)
+"""By SH degree, as measured: 13, 18 to 26, and 32 to 36 of the last."""
+
+
+def size(scene: GaussianScene, count: int) -> int:
+    """About how many bytes so many Gaussians of a scene take."""
+    return count * BYTES_EACH[scene.sh_degree]
+
+
+FORMAT = Format(
+    "sog", "SOG", (".sog",), recognises_bundle, load_bundle, save, loses=LOSES, size=size
+)
 FORMAT_FOLDER = Format(
     "sog-folder",
     "SOG folder",
@@ -119,6 +130,7 @@ FORMAT_FOLDER = Format(
     load_folder,
     save_parts=parts,
     loses=LOSES,
+    size=size,
 )
 
 

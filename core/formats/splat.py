@@ -90,4 +90,6 @@ FORMAT = Format(
     save,
     loses="Colours no longer depend on the direction and are cut to what a screen shows; colours, "
     "opacities and rotations are rounded to bytes; further columns and antialiasing are dropped.",
+    size=lambda scene, count: count * ROW.itemsize,
+    size_known=True,
 )

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from core.errors import UserError
 from core.files import replacing
@@ -235,3 +236,16 @@ def stopped_while_writing(process: subprocess.Popen[str], folder: Path) -> int:
                 process.send_signal(signal.SIGSTOP)
                 return part.stat().st_size if part.exists() else 0
     return 0
+
+
+@pytest.mark.parametrize("count", [1, 256, 257])
+@pytest.mark.parametrize("degree", [0, 3])
+def test_sizes_are_known_before_a_file_is_written(tmp_path: Path, count: int, degree: int) -> None:
+    scene = random_scene(count, degree, antialiased=True, columns={"a": torch.zeros(count)})
+    whole = random_scene(1000, degree, antialiased=True, columns={"a": torch.zeros(1000)})
+    known = [format for format in FORMATS if format.size is not None and format.size_known]
+    assert [format.name for format in known] == ["ply", "compressed-ply", "splat"]
+    for format in known:
+        path = tmp_path / f"scene{format.suffixes[0]}"
+        save_scene(scene, path)
+        assert path.stat().st_size == format.size(whole, count)

@@ -16,6 +16,7 @@ from tests.blobs import blob_scene
 from tests.viewer.action_stage import LEFT, NO_KEY, Stage
 from tests.viewer.window_stage import COUNT
 from viewer.action_table import TOOL_IDS
+from viewer.export_dialog import ExportDialog
 from viewer.layout import WORKSPACES
 from viewer.main_window import MainWindow
 from viewer.widgets.preferences_dialog import PreferencesDialog
@@ -99,7 +100,12 @@ def exports(stage: Stage, act: Act) -> None:
     path = stage.folder / "out.ply"
     path.unlink(missing_ok=True)
     act()
-    stage.choose_file(path)
+    dialog = stage.dialog(ExportDialog)
+    assert isinstance(dialog, ExportDialog)
+    dialog.path_field.setFocus()
+    dialog.path_field.selectAll()
+    QTest.keyClicks(dialog.path_field, str(path))
+    QTest.keyClick(dialog.path_field, Qt.Key.Key_Return)
     stage.wait(lambda: not stage.document.modified)
     assert len(load_scene(path).scene) == 600
 

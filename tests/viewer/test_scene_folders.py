@@ -4,7 +4,7 @@ from pathlib import Path
 
 from core.formats import save_scene
 from tests.core.formats_examples import random_scene
-from viewer.files import _load_filters, _save_filters
+from viewer.files import _load_filters
 from viewer.session import is_dataset
 
 
@@ -19,12 +19,8 @@ def test_only_the_json_of_a_scene_is_a_scene(tmp_path: Path) -> None:
     assert is_dataset(tmp_path)
 
 
-def test_dialogs_list_what_is_opened_and_saved_by_name() -> None:
+def test_dialogs_list_what_is_opened_by_name() -> None:
     scenes = _load_filters()[0]
     assert all(f"*{suffix}" in scenes for suffix in (".ply", ".spz", ".sog"))
     assert " meta.json" in scenes
     assert "*.json" not in scenes
-    saved = _save_filters()
-    assert "SPZ (*.spz)" in saved
-    assert "SOG (*.sog)" in saved
-    assert all("*" in entry for entry in saved)

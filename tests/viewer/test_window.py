@@ -14,6 +14,7 @@ from core.rendering import warm_up
 from tests.viewer.window_stage import COUNT, NAME, make_worth, write_scene
 from viewer.action_spec import keys_text
 from viewer.action_table import ACTIONS
+from viewer.export_dialog import ExportDialog
 from viewer.layout import recent_files
 from viewer.look import Mode
 from viewer.main_window import MainWindow
@@ -119,6 +120,12 @@ def answer(button, seen: list[str]) -> None:
 
 def file_dialog(window: MainWindow) -> QFileDialog:
     dialogs = [dialog for dialog in window.findChildren(QFileDialog) if dialog.isVisible()]
+    assert len(dialogs) == 1
+    return dialogs[0]
+
+
+def export_dialog(window: MainWindow) -> ExportDialog:
+    dialogs = [dialog for dialog in window.findChildren(ExportDialog) if dialog.isVisible()]
     assert len(dialogs) == 1
     return dialogs[0]
 
@@ -265,8 +272,8 @@ def test_window_keys_work_from_a_number_field(changed, qtbot) -> None:
     QTest.keyClick(field, Qt.Key.Key_Z, CONTROL)
     assert document.alive_count == COUNT
     QTest.keyClick(field, Qt.Key.Key_E, CONTROL)
-    qtbot.waitUntil(lambda: bool(changed.findChildren(QFileDialog)))
-    file_dialog(changed).reject()
+    qtbot.waitUntil(lambda: bool(changed.findChildren(ExportDialog)))
+    export_dialog(changed).reject()
 
 
 def test_all_panels_hide_and_come_back(window) -> None:
@@ -377,9 +384,9 @@ def test_recent_files_open_again(qtbot, make_window, tmp_path) -> None:
 def test_export_proposes_a_name_and_writes_what_is_alive(qtbot, changed, tmp_path) -> None:
     assert changed.isWindowModified()
     QTest.keyClick(changed, Qt.Key.Key_E, CONTROL)
-    dialog = file_dialog(changed)
-    assert Path(dialog.selectedFiles()[0]) == tmp_path / "ball_pruned.ply"
-    dialog.accept()
+    dialog = export_dialog(changed)
+    assert dialog.path == tmp_path / "ball_pruned.ply"
+    QTest.keyClick(dialog.focusWidget(), Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: (tmp_path / "ball_pruned.ply").exists())
     wait_idle(qtbot, changed)
     assert len(load_scene(tmp_path / "ball_pruned.ply").scene) == 600
@@ -439,7 +446,7 @@ def test_discarding_closes(changed) -> None:
 def test_exporting_first_closes_once_it_is_written(qtbot, changed, tmp_path) -> None:
     answer(EXPORT, [])
     assert not changed.close()
-    file_dialog(changed).accept()
+    export_dialog(changed).accept()
     qtbot.waitUntil(lambda: not changed.isVisible(), timeout=20_000)
     assert len(load_scene(tmp_path / "ball_pruned.ply").scene) == 600
 
@@ -447,7 +454,7 @@ def test_exporting_first_closes_once_it_is_written(qtbot, changed, tmp_path) -> 
 def test_giving_up_the_export_keeps_the_window(qtbot, changed, tmp_path) -> None:
     answer(EXPORT, [])
     assert not changed.close()
-    file_dialog(changed).reject()
+    export_dialog(changed).reject()
     changed.session.export(tmp_path / "later.ply")
     wait_idle(qtbot, changed)
     assert changed.isVisible()
