@@ -34,7 +34,7 @@ def report(values: Mapping[str, Any], as_json: bool) -> None:
         return
     width = max(map(len, values))
     for key, value in values.items():
-        if value in (None, [], {}):
+        if value in (None, "", [], {}):
             continue
         label = key.replace("_", " ")
         if not isinstance(value, Mapping):

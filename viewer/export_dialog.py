@@ -192,6 +192,7 @@ class ExportDialog(QDialog):
         )
         self.export_button = self.buttons.button(QDialogButtonBox.StandardButton.Save)
         self.export_button.setText("Export")
+        self.export_button.setProperty("primary", True)
         self.export_button.setDefault(True)
         for button in (self.measure_button, self.browse_button):
             button.setAutoDefault(False)
@@ -202,6 +203,9 @@ class ExportDialog(QDialog):
         measuring, place = QHBoxLayout(), QHBoxLayout()
         measuring.addWidget(self.measure_button)
         measuring.addWidget(self.status, 1)
+        policy = self.status.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.status.setSizePolicy(policy)
         place.addWidget(self.path_field, 1)
         place.addWidget(self.browse_button)
         layout = QVBoxLayout(self)

@@ -26,6 +26,7 @@ from core.terminal import print_table, report
 if TYPE_CHECKING:
     from core.scene import GaussianScene
 
+AXES, SPZ = ("same", "rub"), "spz"
 STATISTICS = ("min", "mean", "median", "p95", "max")
 
 
@@ -135,14 +136,32 @@ def convert(
     to: Annotated[
         str | None, typer.Option(help="Format, such as spz3; else by the suffix of OUT.")
     ] = None,
+    axes: Annotated[
+        str,
+        typer.Option(
+            "--axes",
+            metavar="same|rub",
+            help="Axes in SPZ files, read or written: the scene's own, as most programs have "
+            "them, or x right, y up, z back, as Niantic's and Scaniverse mean them.",
+        ),
+    ] = "same",
     as_json: Json = False,
 ) -> None:
     """Write a scene anew, repaired and in the usual layout of its format."""
     from core.formats import find_format, load_scene, save_scene, scene_bytes
+    from core.formats.axes import turned
 
-    loses = find_format(output, to).loses
+    if axes not in AXES:
+        raise UserError(f"{axes!r} are no axes.", f"Choose from {', '.join(AXES)}.")
+    chosen = find_format(output, to)
     loaded = load_scene(source)
-    save_scene(loaded.scene, output, to)
+    scene, written = loaded.scene, chosen.name.startswith(SPZ)
+    if axes == "rub":
+        if loaded.format != SPZ and not written:
+            raise UserError("--axes rub is for SPZ files.", "Leave it out.")
+        if (loaded.format == SPZ) != written:
+            scene = turned(scene)
+    save_scene(scene, output, to)
     report(
         {
             "output": str(output),
@@ -150,7 +169,7 @@ def convert(
             "bytes_before": loaded.file_bytes,
             "bytes_after": scene_bytes(output),
             "repairs": list(loaded.repairs),
-            "loses": loses,
+            "loses": chosen.loses,
         },
         as_json,
     )

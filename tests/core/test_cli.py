@@ -300,3 +300,32 @@ def test_another_scenes_views_compare_before_and_after(
     pictures = [np.asarray(Image.open(path)).astype(int) for path in (before, after)]
     assert pictures[0].max() > 60
     assert np.abs(pictures[0] - pictures[1]).mean() < 3
+
+
+def test_spz_is_written_and_read_with_the_axes_that_are_asked_for(
+    capsys: pytest.CaptureFixture[str], scene_file: Path, tmp_path: Path
+) -> None:
+    scene = load_scene(scene_file).scene
+    there, back, same = (tmp_path / name for name in ("a.spz", "b.ply", "c.ply"))
+    run_json(capsys, "convert", scene_file, there, "--axes", "rub")
+    run_json(capsys, "convert", there, back, "--axes", "rub")
+    run_json(capsys, "convert", there, same)
+    flip = torch.tensor([1.0, -1, -1])
+    assert torch.allclose(load_scene(back).scene.means, scene.means, atol=1e-3)
+    assert torch.allclose(load_scene(same).scene.means, scene.means * flip, atol=1e-3)
+    again = tmp_path / "d.spz"
+    run_json(capsys, "convert", there, again, "--axes", "rub", "--to", "spz3")
+    assert torch.allclose(load_scene(again).scene.means, scene.means * flip, atol=2e-3)
+    for given, told in ((("--axes", "rub"), "for SPZ"), (("--axes", "ruf"), "same, rub")):
+        code, _, err = run(capsys, "convert", scene_file, tmp_path / "e.ply", *given)
+        assert code == 2
+        assert told in err
+
+
+def test_what_nothing_is_lost_of_has_no_line_about_that(
+    capsys: pytest.CaptureFixture[str], scene_file: Path, tmp_path: Path
+) -> None:
+    for name, lines in (("a.ply", 0), ("a.spz", 1)):
+        code, text, _ = run(capsys, "convert", scene_file, tmp_path / name)
+        assert code == 0
+        assert sum(line.startswith("loses") for line in text.splitlines()) == lines

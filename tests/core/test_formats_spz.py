@@ -13,7 +13,11 @@ import zstandard
 
 from core.errors import UserError
 from core.formats import Loaded, load_scene, save_scene
+from core.formats.axes import turned
+from core.rendering import render
+from core.rigs import default_view
 from core.scene import GaussianScene
+from tests.blobs import blob_scene
 from tests.core.formats_examples import opens, random_scene
 
 HALF = math.sqrt(0.5)
@@ -292,3 +296,19 @@ def test_damaged_files_open_or_are_refused(name: str, tmp_path: Path) -> None:
         path.write_bytes(content)
         refused += not opens(path, MEMORY_LIMIT)
     assert refused > 100
+
+
+def test_other_axes_turn_everything_and_back() -> None:
+    scene = blob_scene(300)
+    generator = torch.Generator().manual_seed(0)
+    scene = replace(scene, sh=0.3 * torch.randn(len(scene), 16, 3, generator=generator))
+    other = turned(scene)
+    for name, tensor in turned(other).tensors().items():
+        assert torch.equal(tensor, scene.tensors()[name]), name
+    assert close(other.means, scene.means * torch.tensor([1.0, -1, -1]))
+    half = torch.diag(torch.tensor([1.0, -1, -1, 1])).double().numpy()
+    camera = default_view(scene, (96, 64))
+    seen = render(scene, camera).rgb
+    from_there = replace(camera, world_to_camera=camera.world_to_camera @ half)
+    assert (render(other, from_there).rgb - seen).abs().max() < 1e-4
+    assert (render(other, camera).rgb - seen).abs().max() > 0.1
