@@ -45,7 +45,7 @@ demo: setup system
 	else $(XVFB) $(BIN)/splatscope demo --tour demo-out && ls -l demo-out; fi
 
 bench: setup
-	for name in ply render sweep train neuralgs; do $(BIN)/python -m tests.benchmarks.bench_$$name || exit; done
+	for name in ply formats render sweep train neuralgs; do $(BIN)/python -m tests.benchmarks.bench_$$name || exit; done
 	for name in splats window; do $(XVFB) $(BIN)/python -m tests.benchmarks.bench_$$name || exit; done
 
 clean:

@@ -41,6 +41,11 @@ def save(scene: GaussianScene, file: BinaryIO) -> None:
             bundle.writestr(entry, content)
 
 
+def morton_order_of(scene: GaussianScene) -> NDArray[np.intp]:
+    """Indices of the Gaussians as they stand in the files: in Morton order of their places."""
+    return np.argsort(morton_codes(_places(scene)[0]), kind="stable")
+
+
 def parts(scene: GaussianScene) -> dict[str, bytes]:
     """The files of a scene by name, ``meta.json`` last.
 
@@ -49,10 +54,8 @@ def parts(scene: GaussianScene) -> dict[str, bytes]:
     up to 65,536 sets.
     """
     scene = scene.to("cpu")
-    logarithms, mins, maxs = _signed_logarithms(scene.means.detach().numpy())
-    whole = np.rint(65535 * (logarithms - mins) / np.where(maxs > mins, maxs - mins, 1))
-    whole = whole.astype(np.uint16)
-    order = np.argsort(morton_codes(whole), kind="stable")
+    whole, mins, maxs = _places(scene)
+    order = morton_order_of(scene)
     whole = whole[order]
     log_scales = scene.log_scales.detach().numpy()[order]
     sh = scene.sh.detach().numpy()[order]
@@ -86,6 +89,15 @@ def parts(scene: GaussianScene) -> dict[str, bytes]:
         meta["shN"] = described
     files[META] = json.dumps(meta, separators=(",", ":")).encode()
     return files
+
+
+def _places(
+    scene: GaussianScene,
+) -> tuple[NDArray[np.uint16], NDArray[np.float64], NDArray[np.float64]]:
+    """Positions in 65536 steps ``(N, 3)`` of their logarithms, and what the first and last is."""
+    logarithms, mins, maxs = _signed_logarithms(scene.means.detach().cpu().numpy())
+    whole = np.rint(65535 * (logarithms - mins) / np.where(maxs > mins, maxs - mins, 1))
+    return whole.astype(np.uint16), mins, maxs
 
 
 def _signed_logarithms(

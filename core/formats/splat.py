@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from core.errors import UserError
 from core.formats.format import Format
@@ -62,15 +63,20 @@ def load(path: Path) -> tuple[GaussianScene, tuple[str, ...]]:
     return scene, ()
 
 
+def importance_order(scene: GaussianScene) -> Tensor:
+    """Indices of the Gaussians as they stand in a file: those first that are large and opaque."""
+    log_volume = scene.log_scales.double().sum(1)
+    importance = log_volume + torch.nn.functional.logsigmoid(scene.opacity_logits.double())
+    return torch.argsort(importance, descending=True, stable=True)
+
+
 def save(scene: GaussianScene, file: BinaryIO) -> None:
     """Write the Gaussians, those first that are large and opaque.
 
     Harmonics beyond the first and ``columns`` are dropped.
     """
     scene = scene.to("cpu")
-    log_volume = scene.log_scales.double().sum(1)
-    importance = log_volume + torch.nn.functional.logsigmoid(scene.opacity_logits.double())
-    scene = scene.select(torch.argsort(importance, descending=True, stable=True))
+    scene = scene.select(importance_order(scene))
     rows = np.empty(len(scene), ROW)
     rows["mean"] = scene.means.detach().numpy()
     rows["scale"] = scene.log_scales.detach().exp().numpy()
