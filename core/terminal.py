@@ -1,8 +1,11 @@
 """What the command line writes: reports on standard output, progress and problems on stderr."""
 
 import json
+import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from types import FrameType
 from typing import Any, TypeVar
 
 import typer
@@ -59,7 +62,12 @@ def print_table(
 
 
 def run_steps(steps: Steps[R]) -> R:
-    """Run a job to its end and return its result; draws a bar if stderr is a terminal."""
+    """Run a job to its end and return its result; draws a bar if stderr is a terminal.
+
+    A SIGTERM ends it like Ctrl+C. (pycolmap, once imported, would tell of a crash.)
+    """
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _cancel)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -80,6 +88,10 @@ def run_steps(steps: Steps[R]) -> R:
             )
 
         return drain(steps, show)
+
+
+def _cancel(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _cell(number: float | str) -> str:

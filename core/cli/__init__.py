@@ -1,7 +1,8 @@
 """The command line: the same functions as the window, with a progress bar.
 
-Exit codes: 0 done, 2 wrong usage or input, 1 a bug. Every family of commands has its module, which
-imports what it computes with only when it runs, so that help and mistakes take no time.
+Exit codes: 0 done, 2 wrong usage or input, 1 a bug, 130 cancelled. Every family of commands has its
+module, which imports what it computes with only when it runs, so that help and mistakes take no
+time.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from core.cli.training import refine, rounds, train
 from core.errors import UserError
 from core.terminal import fail
 
+CANCELLED = 130
+"""What Typer makes of Ctrl+C, too."""
 COMMANDS = (
     info,
     render,
@@ -64,7 +67,9 @@ app.add_typer(gmae.app, name="gmae")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code."""
     try:
-        app(args=None if arguments is None else list(arguments), standalone_mode=False)
+        given = None if arguments is None else list(arguments)
+        if app(args=given, standalone_mode=False) == CANCELLED:
+            raise KeyboardInterrupt
     except UserError as error:
         return fail(str(error))
     except typer.TyperException as error:
@@ -72,5 +77,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.Exit as stop:
         return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        return fail("Cancelled.")
+        fail("Cancelled.")
+        return CANCELLED
     return 0

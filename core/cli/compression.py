@@ -11,9 +11,11 @@ from core.cli.options import (
     DataDir,
     FitBackground,
     Json,
+    LpipsFile,
     Output,
     SceneFile,
     ViewCount,
+    find_lpips,
     parse_fit_background,
     read_views,
 )
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from core.neuralgs.settings import NeuralSettings
 
 SUFFIX = ".ngs"
-DIGITS = {"psnr": 3, "ssim": 5}
+DIGITS = {"psnr": 3, "ssim": 5, "lpips": 5}
 
 
 def compress(
@@ -70,6 +72,7 @@ def compress(
     background: FitBackground = None,
     seed: Seed = 0,
     checkpoint: CheckpointFile = None,
+    lpips: LpipsFile = None,
     as_json: Json = False,
 ) -> None:
     """Compress a scene into nets: against the photos; without any, against the scene itself."""
@@ -97,6 +100,7 @@ def compress(
         raise UserError(f"{output.name} does not end in {SUFFIX}.", "Name it so.")
     for file in (output, *(() if checkpoint is None else (checkpoint,))):
         check_target(file)
+    weights, _ = find_lpips(lpips)
     found = read_views(data)
     loaded = load_scene(scene).scene.to(preferred_device())
     targets = run_steps(find_targets(loaded, found, views, color))
@@ -104,8 +108,8 @@ def compress(
     started = time.perf_counter()
     result = run_steps(compress_steps(loaded, targets, None, settings, checkpoint=checkpoint))
     seconds = time.perf_counter() - started
-    before = run_steps(evaluate(result.pruned, references, frames=False))
-    after = run_steps(evaluate(result.scene, references, frames=False))
+    before = run_steps(evaluate(result.pruned, references, lpips=weights, frames=False))
+    after = run_steps(evaluate(result.scene, references, lpips=weights, frames=False))
     notes = {**result.neural.notes, "source": scene.name}
     if math.isfinite(after.psnr):
         notes["psnr"] = round(after.psnr, 3)
@@ -157,5 +161,6 @@ def _figures(measured: "Evaluation") -> dict[str, float | str | None]:
     figures: dict[str, float | str | None] = {}
     for name, digits in DIGITS.items():
         value = getattr(measured, name)
-        figures[name] = round(value, digits) if math.isfinite(value) else None
+        known = value is not None and math.isfinite(value)
+        figures[name] = round(value, digits) if known else None
     return figures

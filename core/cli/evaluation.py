@@ -23,6 +23,7 @@ from core.terminal import print_table, report, run_steps
 
 if TYPE_CHECKING:
     from core.cameras import View
+    from core.formats import Loaded
     from core.metrics import Comparison, Evaluation, References
     from core.scene import GaussianScene
 
@@ -65,8 +66,10 @@ def evaluate(
     lpips, notes = find_lpips(weights)
     found = read_views(data)
     device = preferred_device()
-    measured = load_scene(scene).scene.to(device)
-    other = None if against is None else load_scene(against).scene.to(device)
+    loaded = load_scene(scene)
+    measured = loaded.scene.to(device)
+    loaded_other = None if against is None else load_scene(against)
+    other = None if loaded_other is None else loaded_other.scene.to(device)
     references, source = _references(found, other, views, color, notes)
     result: Evaluation | Comparison
     if other is None:
@@ -80,24 +83,26 @@ def evaluate(
         "scene": str(scene),
         "reference": source,
         "views": len(after.views),
-        **_figures(after),
+        **_figures(after, loaded),
         "frame_size": _frame_size(references),
         "background": background,
         "device": device.type,
     }
-    if isinstance(result, Comparison):
+    before = None
+    if isinstance(result, Comparison) and loaded_other is not None:
         values |= _changes(result)
+        before = _figures(result.before, loaded_other)
     if as_json:
         values["per_view"] = _per_view(after)
-        if isinstance(result, Comparison):
+        if isinstance(result, Comparison) and before is not None:
             values["against"] = {
                 "scene": str(against),
-                **_figures(result.before),
+                **before,
                 "per_view": _per_view(result.before),
             }
         report({**values, "notes": notes}, as_json=True)
     else:
-        _print(values, result, notes)
+        _print(values, before, after, notes)
 
 
 def lpips_weights(
@@ -148,12 +153,13 @@ def _references(
     return references, "all photos"
 
 
-def _figures(evaluation: "Evaluation") -> dict[str, Any]:
+def _figures(evaluation: "Evaluation", loaded: "Loaded") -> dict[str, Any]:
+    """All in all, and the size of the file itself."""
     return {
         **{name: _number(name, getattr(evaluation, name)) for name in FIGURES},
         "lpips_net": evaluation.lpips_net,
         "count": evaluation.count,
-        "mb": _number("mb", evaluation.megabytes),
+        "mb": _number("mb", loaded.file_bytes / 1e6),
         "frame_ms": _number("frame_ms", evaluation.frame_ms),
     }
 
@@ -185,15 +191,14 @@ def _frame_size(references: "References") -> str | None:
     return "{}x{}".format(*sizes.pop()) if len(sizes) == 1 else None
 
 
-def _print(values: dict[str, Any], result: "Evaluation | Comparison", notes: list[str]) -> None:
+def _print(
+    values: dict[str, Any], before: dict[str, Any] | None, after: "Evaluation", notes: list[str]
+) -> None:
     """The figures for a person: all in all, with those of the other scene, and view by view."""
-    from core.metrics import Comparison
-
     report({key: value for key, value in values.items() if key not in ROWS}, as_json=False)
-    after = result.after if isinstance(result, Comparison) else result
-    sides = {"scene": _figures(after)}
-    if isinstance(result, Comparison):
-        sides = {"other": _figures(result.before), **sides}
+    sides = {"scene": values}
+    if before is not None:
+        sides = {"other": before, **sides}
     print_table(
         tuple(sides),
         {name: {side: _cell(name, sides[side][name]) for side in sides} for name in ROWS},

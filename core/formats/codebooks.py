@@ -56,8 +56,9 @@ def nearest(values: Floats, codebook: Floats) -> NDArray[np.uint8]:
 def palette(rows: Floats, size: int) -> tuple[Floats, Indices]:
     """Rows that stand for all, at most ``size``, and which of them stands for each.
 
-    k-means in two levels: rows are gathered in groups, and each group gets entries by the sum of
-    its squared distances, never more than it has rows.
+    Where no more rows differ, such as those that come from a palette, they are kept. Else k-means
+    in two levels: rows are gathered in groups, and each group gets entries by the sum of its
+    squared distances, never more than it has rows.
 
     Parameters
     ----------
@@ -71,6 +72,10 @@ def palette(rows: Floats, size: int) -> tuple[Floats, Indices]:
     if len(rows) <= size:
         return rows, np.arange(len(rows))
     rows = np.ascontiguousarray(rows, np.float32)
+    whole = rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1])))[:, 0]
+    _, first, label_of = np.unique(whole, return_index=True, return_inverse=True)
+    if len(first) <= size:
+        return rows[first], label_of
     groups = max(1, size // GROUP_ENTRIES)
     centres, group_of, distances = _clustered(rows, groups, GROUP_ROUNDS)
     members = np.bincount(group_of, minlength=len(centres))

@@ -1,5 +1,6 @@
 import json
 import math
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,11 @@ from PIL import Image
 
 from core.cli import options
 from core.formats import load_scene, save_scene
+from core.jobs import Progress, Steps
 from core.properties import property_names
 from core.pruning import PRESETS, keep_count
 from core.scoring import DEFAULT_SCORE, SCORES
+from core.terminal import run_steps
 from tests.blobs import blob_scene
 from tests.core.cli_stage import run, run_json, scene_file
 
@@ -329,3 +332,28 @@ def test_what_nothing_is_lost_of_has_no_line_about_that(
         code, text, _ = run(capsys, "convert", scene_file, tmp_path / name)
         assert code == 0
         assert sum(line.startswith("loses") for line in text.splitlines()) == lines
+
+
+def test_ctrl_c_and_an_end_from_outside_say_so(
+    capsys: pytest.CaptureFixture[str], scene_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = signal.getsignal(signal.SIGTERM)
+
+    def interrupted(_path: Path) -> None:
+        raise KeyboardInterrupt
+
+    def ended(_path: Path) -> None:
+        def steps() -> Steps[None]:
+            signal.raise_signal(signal.SIGTERM)
+            yield Progress(0, 1)
+            raise AssertionError("it went on")
+
+        run_steps(steps())
+
+    try:
+        for load in (interrupted, ended):
+            monkeypatch.setattr("core.formats.load_scene", load)
+            code, _, err = run(capsys, "info", scene_file)
+            assert (code, err.strip()) == (130, "splatscope: Cancelled.")
+    finally:
+        signal.signal(signal.SIGTERM, usual)

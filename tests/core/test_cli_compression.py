@@ -6,9 +6,11 @@ import pytest
 
 from core.formats import load_scene
 from tests.core.capture_stage import make_capture
-from tests.core.cli_stage import COUNT, run, run_json, scene_file
+from tests.core.cli_stage import COUNT, no_weights, run, run_json, scene_file
 
-__all__ = ["scene_file"]
+__all__ = ["no_weights", "scene_file"]
+
+pytestmark = pytest.mark.usefixtures("no_weights")
 
 FEW = ("--fit-steps", "20", "--finetune-steps", "4")
 
@@ -27,6 +29,7 @@ def test_compress_against_photos(
     assert sum(values["streams"].values()) <= values["bytes_after"]
     assert values["measured_on"] == "1 photo"
     assert values["compressed"]["psnr"] > 5
+    assert values["compressed"]["lpips"] is None
     assert set(values["stages"]) == {"importance", "cluster", "fit", "finetune"}
 
 

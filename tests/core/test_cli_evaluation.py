@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.formats import save_scene
+from core.formats import load_scene, save_scene
 from core.metrics.lpips import ALEX
 from tests.blobs import blob_scene
 from tests.core.capture_stage import make_capture
@@ -38,7 +38,7 @@ def test_held_out_photos(
     assert 0.3 < report["ssim"] < 1
     assert (report["lpips"], report["lpips_net"]) == (None, None)
     assert report["count"] == 200
-    assert report["mb"] == pytest.approx(200 * 4 * (14 + 12) / 1e6, abs=1e-3)
+    assert report["mb"] == pytest.approx(small_file.stat().st_size / 1e6, abs=1e-3)
     assert report["frame_ms"] > 0
     assert report["frame_size"] == "64x48"
     assert "lpips-weights" in report["notes"][0]
@@ -133,6 +133,9 @@ def test_lpips_with_weights(
     assert found["lpips_net"] == "alex"
     assert found["lpips"] > 0
     assert found["notes"] == []
+    few = ("--views", "2", "--fit-steps", "20", "--finetune-steps", "4")
+    nets = run_json(capsys, "compress", small_file, "-o", tmp_path / "a.ngs", *few)
+    assert nets["compressed"]["lpips"] > nets["pruned"]["lpips"] > 0
     np.savez(tmp_path / "mine.npz", **{name: w.numpy() for name, w in weights.items()})
     Path(made["output"]).unlink()
     given = ("--lpips", tmp_path / "mine.npz")
@@ -176,3 +179,19 @@ def test_wrong_usage_ends_with_code_2_and_one_line(
     assert out == ""
     assert len(err.strip().splitlines()) == 1
     assert hint in err
+
+
+def test_the_size_is_that_of_the_file(
+    capsys: pytest.CaptureFixture[str], scene_file: Path, tmp_path: Path
+) -> None:
+    packed = tmp_path / "a.spz"
+    save_scene(load_scene(scene_file).scene, packed)
+    options = ("--against", scene_file, "--views", "2")
+    report = run_json(capsys, "evaluate", packed, *options)
+    assert report["mb"] == pytest.approx(packed.stat().st_size / 1e6, abs=1e-3)
+    assert report["against"]["mb"] == pytest.approx(scene_file.stat().st_size / 1e6, abs=1e-3)
+    assert report["mb"] < report["against"]["mb"] / 2
+    code, text, _ = run(capsys, "evaluate", packed, *options)
+    assert code == 0
+    (line,) = [line for line in text.splitlines() if line.startswith("mb")]
+    assert float(line.split()[1]) > float(line.split()[2])

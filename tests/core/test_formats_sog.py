@@ -395,3 +395,15 @@ def test_damaged_files_open_or_are_refused(in_picture: bool, tmp_path: Path) -> 
         path.write_bytes(zipped({**files, name: damaged}) if in_picture else damaged)
         refused += not opens(path, MEMORY_LIMIT)
     assert refused > 75
+
+
+def test_colours_of_a_palette_stay_when_they_are_saved_again(tmp_path: Path) -> None:
+    scene = random_scene(3000, 2)
+    sets = scene.sh[:700, 1:][
+        torch.randint(700, (3000,), generator=torch.Generator().manual_seed(1))
+    ]
+    scene = replace(scene, sh=torch.cat([scene.sh[:, :1], sets], 1))
+    save_scene(scene, tmp_path / "a.sog")
+    first = load_scene(tmp_path / "a.sog").scene
+    save_scene(first, tmp_path / "b.sog")
+    assert torch.equal(load_scene(tmp_path / "b.sog").scene.sh, first.sh)
