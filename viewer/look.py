@@ -44,6 +44,24 @@ class Engine(StrEnum):
     OPENGL = "opengl"
 
 
+Color = tuple[float, float, float]
+BACKGROUND: Color = (0.10, 0.11, 0.13)
+
+
+class Backdrop(StrEnum):
+    """What lies behind a scene."""
+
+    DARK = "dark"
+    BLACK = "black"
+    WHITE = "white"
+
+
+BACKDROPS: dict[Backdrop, Color] = {
+    Backdrop.DARK: BACKGROUND,
+    Backdrop.BLACK: (0.0, 0.0, 0.0),
+    Backdrop.WHITE: (1.0, 1.0, 1.0),
+}
+
 COLORMAPS = ("viridis", "cividis", "magma", "batlow", "gray")
 """Colour maps that are even in perception."""
 
@@ -66,6 +84,8 @@ class Look:
         How much of the photo lies over the picture at a camera that has one, 0 to 1.
     engine
         What draws the splats.
+    background
+        What lies behind the scene, and behind photos that are transparent; RGB in 0 to 1.
     """
 
     mode: Mode = Mode.COLOR
@@ -80,6 +100,7 @@ class Look:
     overlays_shown: bool = True
     photo_opacity: float = 0.0
     engine: Engine = Engine.AUTO
+    background: Color = BACKGROUND
 
     def shows(self, overlay: Overlay) -> bool:
         """Whether an overlay is to be drawn."""

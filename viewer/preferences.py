@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject, Signal
 
 from core.rigs import DEFAULT_RIG_COUNT
 from viewer.layout import settings
-from viewer.look import COLORMAPS, Engine
+from viewer.look import COLORMAPS, Backdrop, Engine
 from viewer.theme import Theme
 
 GROUP = "preferences"
@@ -29,8 +29,8 @@ class Values:
     ----------
     theme
         The look of the window.
-    colormap, engine
-        Colours of heatmaps and what draws the splats, when the window opens.
+    colormap, engine, background
+        Colours of heatmaps, what draws the splats and what lies behind them, when the window opens.
     fly_speed, orbit_speed
         Factors on the usual speeds.
     invert_wheel
@@ -48,6 +48,7 @@ class Values:
     theme: Theme = Theme.DARK
     colormap: str = COLORMAPS[0]
     engine: Engine = Engine.AUTO
+    background: Backdrop = Backdrop.DARK
     fly_speed: float = 1.0
     orbit_speed: float = 1.0
     invert_wheel: bool = False

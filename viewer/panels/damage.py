@@ -10,9 +10,9 @@ from core.cameras import Camera
 from core.metrics import psnr, ssim
 from core.rendering import render
 from core.scene import GaussianScene
+from viewer.look import Color
 from viewer.memory import Recent
 from viewer.session import Session
-from viewer.viewport.tints import BACKGROUND
 
 STILL_MS = 300
 WIDTH = 640
@@ -46,6 +46,8 @@ class DamageMeter(QObject):
         self._source: CameraSource | None = None
         self._whole: Recent[Tensor] = Recent(REMEMBERED)
         session.document_replaced.connect(self._forget)
+        session.look_changed.connect(self._follow_background)
+        self._background = session.look.background
         self._asked: object = None
         self._missed = False
         self.result: Damage | None = None
@@ -73,6 +75,12 @@ class DamageMeter(QObject):
     def _forget(self) -> None:
         self._whole.clear()
 
+    @Slot()
+    def _follow_background(self) -> None:
+        if self._background != self._session.look.background:
+            self._background = self._session.look.background
+            self.restart()
+
     def seen(self) -> None:
         """Somebody looks again: measure what was left out meanwhile."""
         if self._missed:
@@ -90,14 +98,17 @@ class DamageMeter(QObject):
             return
         small = camera.scaled(min(1.0, WIDTH / camera.width))
         scene, visible = document.scene, document.visible
+        background = self._session.look.background
         asked = self._asked = object()
-        key = (scene, visible, small)
+        key = (scene, visible, small, background)
 
         def compare(whole: Tensor) -> None:
             self._whole.keep(whole, *key)
             if self._asked is asked:
                 self._session.asker.ask(
-                    ASKED, lambda: _damage(scene, small, whole, visible & ~removed), take
+                    ASKED,
+                    lambda: _damage(scene, small, whole, visible & ~removed, background),
+                    take,
                 )
 
         def take(damage: Damage) -> None:
@@ -109,14 +120,18 @@ class DamageMeter(QObject):
         if known is not None:
             compare(known)
         else:
-            self._session.asker.ask(ASKED, lambda: _picture(scene, small, visible), compare)
+            self._session.asker.ask(
+                ASKED, lambda: _picture(scene, small, visible, background), compare
+            )
 
 
-def _picture(scene: GaussianScene, camera: Camera, keep: Tensor) -> Tensor:
-    rgb = render(scene, camera, background=BACKGROUND, keep=keep.to(scene.device)).rgb
+def _picture(scene: GaussianScene, camera: Camera, keep: Tensor, background: Color) -> Tensor:
+    rgb = render(scene, camera, background=background, keep=keep.to(scene.device)).rgb
     return rgb.clamp(0, 1)
 
 
-def _damage(scene: GaussianScene, camera: Camera, whole: Tensor, keep: Tensor) -> Damage:
-    rest = _picture(scene, camera, keep)
+def _damage(
+    scene: GaussianScene, camera: Camera, whole: Tensor, keep: Tensor, background: Color
+) -> Damage:
+    rest = _picture(scene, camera, keep, background)
     return Damage(psnr(rest, whole), ssim(rest, whole))

@@ -27,14 +27,13 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from torch import Tensor
 
 from core.cameras import Camera
-from viewer.look import Engine
+from viewer.look import BACKGROUND, Engine
 from viewer.viewport.frames import Frame, FrameRenderer, FrameStats, Pixels, host_copy
 from viewer.viewport.presenter import HOST_ROUTE, Presenter
 from viewer.viewport.splats import SplatPass
 from viewer.viewport.splats_engine import OpenGl, Throughput
 from viewer.viewport.splats_order import TEXELS_EACH, TEXTURE_WIDTH
 from viewer.viewport.splats_painter import Painted, SplatPainter
-from viewer.viewport.tints import BACKGROUND
 
 log = logging.getLogger(__name__)
 

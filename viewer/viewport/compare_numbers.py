@@ -18,7 +18,6 @@ from viewer.session import Session
 from viewer.viewport.comparing import same_moment, side_mask, side_scene
 from viewer.viewport.photos import photo_picture
 from viewer.viewport.request import FrameRequest
-from viewer.viewport.tints import BACKGROUND
 from viewer.viewport.viewport import Viewport
 from viewer.widgets.numbers import MISSING
 
@@ -174,6 +173,7 @@ def _same_question(a: FrameRequest, b: FrameRequest) -> bool:
         one is not None
         and other is not None
         and {one.a, one.b} == {other.a, other.b}
+        and a.look.background == b.look.background
         and same_moment(a, b, NOT_MEASURED)
     )
 
@@ -199,14 +199,15 @@ def _gaussians(request: FrameRequest, side: Side) -> tuple[GaussianScene, Tensor
 
 def _picture(request: FrameRequest, side: Side) -> Tensor | None:
     """A side without any marks, float32 ``(H, W, 3)`` in 0..1; None where there is none."""
+    background = request.look.background
     if side.kind == SideKind.PHOTO:
         if request.view is None:
             return None
         try:
-            return photo_picture(request.view, request.camera, BACKGROUND).to(request.scene.device)
+            return photo_picture(request.view, request.camera, background).to(request.scene.device)
         except UserError:
             return None
     scene, shown = _gaussians(request, side)
     keep = shown.to(scene.device)
     with torch.no_grad():
-        return render(scene, request.camera, background=BACKGROUND, keep=keep).rgb.clamp(0, 1)
+        return render(scene, request.camera, background=background, keep=keep).rgb.clamp(0, 1)

@@ -12,11 +12,11 @@ from core.errors import UserError
 from core.rendering.heatmap import colormap_table
 from core.scene import GaussianScene
 from viewer.compare import CompareMode, Comparison, Side, SideKind
+from viewer.look import BACKGROUND, Color
 from viewer.memory import Memory, same
 from viewer.viewport.photos import photo_picture
 from viewer.viewport.request import FrameRequest, Picture
 from viewer.viewport.shading import Shading
-from viewer.viewport.tints import BACKGROUND
 
 DIFFERENCE_FULL = 0.25
 """Difference at the upper end of the colours, as a share of full brightness."""
@@ -246,7 +246,7 @@ def difference_picture(a: Tensor, b: Tensor, covered: Tensor | None = None) -> T
     pixels = _difference_table().to(a.device)[total].view(torch.uint8).reshape(a.shape)
     if covered is not None:
         outside = ~interpolate(covered[None, None].float(), a.shape[:2])[0, 0].bool()
-        pixels[outside] = _background(a.device)
+        pixels[outside] = _level(BACKGROUND, a.device)
     return pixels
 
 
@@ -268,12 +268,12 @@ def _photo(request: FrameRequest) -> _Seen:
             "Go to a camera with a photo (C shows them, J goes to the nearest).",
         )
     camera = request.camera.scaled(request.scale)
-    rgb = photo_picture(view, camera, BACKGROUND).to(request.scene.device)
+    rgb = photo_picture(view, camera, request.look.background).to(request.scene.device)
     covered = ~rgb.isnan().any(dim=-1)
     pixels = torch.empty(*rgb.shape[:2], 4, dtype=torch.uint8, device=rgb.device)
     pixels[..., :3] = (rgb.nan_to_num(0) * 255).add_(0.5).clamp_(0, 255)
     pixels[..., 3] = 255
-    pixels[~covered] = _background(rgb.device)
+    pixels[~covered] = _level(request.look.background, rgb.device)
     return _Seen(request, Picture(pixels, 0), covered)
 
 
@@ -290,7 +290,7 @@ def _side_by_side(a: _Seen | None, b: _Seen | None, odd: bool) -> Tensor:
     present = b or a
     assert present is not None
     blank = torch.empty_like(present.picture.pixels)
-    blank[:] = _background(blank.device)
+    blank[:] = _level(present.request.look.background, blank.device)
     left, right = _at_one_size(
         blank if a is None else a.picture.pixels, blank if b is None else b.picture.pixels
     )
@@ -336,9 +336,9 @@ def _empty(request: FrameRequest) -> Tensor:
     camera = request.camera.scaled(request.scale)
     device = request.scene.device
     pixels = torch.empty(camera.height, camera.width, 4, dtype=torch.uint8, device=device)
-    pixels[:] = _background(device)
+    pixels[:] = _level(request.look.background, device)
     return pixels
 
 
-def _background(device: torch.device) -> Tensor:
-    return torch.tensor([*(round(c * 255) for c in BACKGROUND), 255], device=device).to(torch.uint8)
+def _level(color: Color, device: torch.device) -> Tensor:
+    return torch.tensor([*(round(c * 255) for c in color), 255], device=device).to(torch.uint8)

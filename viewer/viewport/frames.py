@@ -246,6 +246,7 @@ class FrameRenderer(QObject):
             keep=shown.visible,
             colors=shading.splat_colors(shown),
             affordable=self.affordable_px,
+            background=request.look.background,
         )
         layer = shading.layer(shown)
         ghosts = 0 if shown.removed is None else int((shown.removed & shown.visible).sum())

@@ -9,8 +9,8 @@ from core.cameras import Camera, View
 from core.rendering import render
 from core.rendering.cpu.common import F32
 from core.scene import GaussianScene
+from viewer.look import BACKGROUND, Color
 from viewer.viewport.photos import photo_at
-from viewer.viewport.tints import BACKGROUND
 
 ERROR_LIMITS = tuple(level / 255 for level in (8, 16, 32, 64, 128, 255))
 MAX_PIXELS = 2**21
@@ -29,7 +29,13 @@ class ErrorField:
     limit: float
 
 
-def error_field(scene: GaussianScene, keep: Tensor, view: View, scale: float) -> ErrorField:
+def error_field(
+    scene: GaussianScene,
+    keep: Tensor,
+    view: View,
+    scale: float,
+    background: Color = BACKGROUND,
+) -> ErrorField:
     """The error of the Gaussians where ``keep`` is true against the photo of a view.
 
     Measured at the photo's own size times ``scale``, or at MAX_PIXELS pixels if that is less.
@@ -43,8 +49,8 @@ def error_field(scene: GaussianScene, keep: Tensor, view: View, scale: float) ->
     fitting = min(1.0, (MAX_PIXELS / (camera.width * camera.height)) ** 0.5)
     if scale * fitting < 1:
         camera = camera.scaled(scale * fitting)
-    photo = photo_at(view, BACKGROUND, camera.width, camera.height)
-    drawn = render(scene, camera, background=BACKGROUND, keep=keep).rgb.clamp(0, 1).cpu()
+    photo = photo_at(view, background, camera.width, camera.height)
+    drawn = render(scene, camera, background=background, keep=keep).rgb.clamp(0, 1).cpu()
     error: F32 = (drawn - photo).abs().mean(dim=-1).numpy()
     high = float(np.quantile(error, 0.99))
     limit = next((limit for limit in ERROR_LIMITS if limit >= high), ERROR_LIMITS[-1])

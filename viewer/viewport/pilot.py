@@ -150,7 +150,7 @@ class Pilot(QObject):
         if self._home is not None:
             before = self.navigator.pose
             self._take_home()
-            self._fly_from(before)
+            self._fly_from(before, self._standing)
 
     def go_to(self, camera: Camera, goal: int | None = None) -> None:
         """Fly to a camera's place, direction and field of view; ``goal`` is the view's number."""
@@ -297,6 +297,11 @@ class Pilot(QObject):
         self.navigator.frame(self.frame.center, self.frame.radius)
         self.navigator.go_to(self._home)
         self._goal = self._standing = None
+        views = () if self._surveyed is None else self._surveyed.survey.views
+        if len(views) == 1:
+            self.navigator.go_to(views[0].camera)
+            self._view_number = self._standing = 0
+            self.view_shown.emit(0)
 
     def _find_home(self, go: bool) -> None:
         """Have a home that is upright for the chosen axis; go there at once if asked to."""

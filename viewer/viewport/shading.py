@@ -44,7 +44,6 @@ from viewer.viewport.photo_error import error_field
 from viewer.viewport.photos import photo_picture, seen_from
 from viewer.viewport.request import FrameRequest, Layer, Picture, without
 from viewer.viewport.tints import (
-    BACKGROUND,
     GHOST_COLOR,
     GHOST_SHARE,
     HEAT_REST_SHARE,
@@ -189,7 +188,7 @@ class Shading:
         assert seen.depth is not None
         depth, alpha = seen.depth.cpu(), seen.alpha.cpu()
         limits = request.ends or depth_range(depth, alpha)
-        behind = (1 - alpha)[..., None] * torch.tensor(BACKGROUND)
+        behind = (1 - alpha)[..., None] * torch.tensor(request.look.background)
         rgb = self._tinted(request, depth_picture(depth, alpha, limits) + behind, seen.rgb.cpu())
         if limits is None:
             return _Base(rgb, None)
@@ -208,7 +207,12 @@ class Shading:
             )
         try:
             field = self._memory.get(
-                error_field, request.scene, self._keep(request), view, request.scale
+                error_field,
+                request.scene,
+                self._keep(request),
+                view,
+                request.scale,
+                request.look.background,
             )
         except UserError as problem:
             return replace(
@@ -217,7 +221,7 @@ class Shading:
         seen = torch.from_numpy(seen_from(field.error, field.camera, camera))
         limit = field.limit if request.ends is None else request.ends[1]
         rgb = level_picture(seen.nan_to_num(0), 0, limit, ERROR_COLORMAP)
-        rgb[seen.isnan()] = torch.tensor(BACKGROUND)
+        rgb[seen.isnan()] = torch.tensor(request.look.background)
         if any(mask is not None for mask in self._marked(request)):
             rgb = self._tinted(request, rgb, self._shares(request, camera).rgb.cpu())
         largest, mean = float(field.error.max()), float(field.error.mean())
@@ -248,13 +252,12 @@ class Shading:
         request: FrameRequest,
         camera: Camera,
         colors: Tensor | None,
-        background: tuple[float, float, float] = BACKGROUND,
         depth: bool = False,
     ) -> Render:
         return render(
             request.scene,
             camera,
-            background=background,
+            background=request.look.background,
             keep=self._keep(request),
             colors=colors,
             depth=depth,
@@ -295,7 +298,9 @@ class Shading:
         self, removed: Tensor | None, selected: Tensor | None, request: FrameRequest
     ) -> Tensor:
         heat = request.look.mode in HEAT_MODES
-        return self._memory.get(tints, removed, selected, request.scene, heat)
+        return self._memory.get(
+            tints, removed, selected, request.scene, heat, request.look.background
+        )
 
     # Pictures of marked Gaussians
 
@@ -324,7 +329,7 @@ class Shading:
         removed, selected = self._marked(request)
         if selected is not None:
             rest = (1 - shares[..., :2].sum(-1, keepdim=True)).clamp(min=0)
-            rgb = rgb + (torch.tensor(BACKGROUND) - rgb) * (rest * HEAT_REST_SHARE)
+            rgb = rgb + (torch.tensor(request.look.background) - rgb) * (rest * HEAT_REST_SHARE)
         if removed is not None:
             rgb = rgb + (torch.tensor(GHOST_COLOR) - rgb) * (shares[..., :1] * GHOST_SHARE)
         if selected is not None:
@@ -336,7 +341,8 @@ class Shading:
     def _lay_photo(
         self, request: FrameRequest, camera: Camera, pixels: F32, notes: list[str]
     ) -> UserError | None:
-        opacity = min(request.look.photo_opacity, 1.0)
+        look = request.look
+        opacity = min(look.photo_opacity, 1.0)
         if opacity <= 0:
             return None
         view = _photo_view(request)
@@ -344,7 +350,7 @@ class Shading:
             notes.append("Photo: go to its camera, J goes to the nearest")
             return None
         try:
-            photo = photo_picture(view, camera, BACKGROUND).numpy()
+            photo = photo_picture(view, camera, look.background).numpy()
         except UserError as problem:
             notes.append("Photo: cannot be read")
             return problem

@@ -15,6 +15,7 @@ from core.cameras import Camera
 from core.rendering.cpu.common import F32, I32, LN2, LOG2_MIN_ALPHA, LOG2E, F, kernel, workers
 from core.rendering.cpu.renderer import Workspace
 from core.scene import GaussianScene
+from viewer.look import BACKGROUND, Color
 from viewer.viewport.marks import project_scene
 
 TEXTURE_WIDTH = 2048
@@ -94,6 +95,8 @@ class SplatBatch:
     coarse, scale
         What can be drawn in the time of a frame: at this share of the width and height, a part of
         them, as many as were affordable then. All of them where possible.
+    background
+        What lies behind them.
     """
 
     data: SplatData
@@ -101,6 +104,7 @@ class SplatBatch:
     full: SplatList
     coarse: SplatList
     scale: float
+    background: Color = BACKGROUND
 
 
 def splat_data(scene: GaussianScene) -> SplatData:
@@ -134,6 +138,7 @@ class SplatOrder:
         keep: Tensor,
         colors: Tensor | None,
         affordable: float,
+        background: Color = BACKGROUND,
     ) -> SplatBatch:
         """Colour, cull and order a scene for a camera.
 
@@ -143,6 +148,8 @@ class SplatOrder:
             As for :func:`core.rendering.render`.
         affordable
             What the coarse list may cost, in pixels.
+        background
+            What lies behind the scene.
         """
         if scene is not self._scene or self._host is None or self._data is None:
             self._host, self._data = scene.to("cpu"), splat_data(scene)
@@ -156,12 +163,12 @@ class SplatOrder:
         )
         full = SplatList(instances, _sums(SETUP_PX + area))
         if full.cost[-1] <= affordable:
-            return SplatBatch(self._data, camera, full, full, 1.0)
+            return SplatBatch(self._data, camera, full, full, 1.0, background)
         scale = coarse_scale(len(instances), float(area.sum()), affordable)
         coarse = SplatList(instances, _sums(SETUP_PX + scale**2 * area))
         if coarse.cost[-1] > affordable:
             coarse = thinned(coarse, lots(instances["index"], prominence), affordable)
-        return SplatBatch(self._data, camera, full, coarse, scale)
+        return SplatBatch(self._data, camera, full, coarse, scale, background)
 
 
 def coarse_scale(count: int, area: float, affordable: float) -> float:

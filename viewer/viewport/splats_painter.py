@@ -7,7 +7,6 @@ from core.cameras import Camera
 from viewer.viewport.splats import SplatPass
 from viewer.viewport.splats_engine import DRAW_MS, Throughput
 from viewer.viewport.splats_order import SplatBatch, SplatList
-from viewer.viewport.tints import BACKGROUND
 
 LARGEST_SLICE, SMALLEST_SLICE = 0.5, 0.1
 """Shares of the time that are drawn without looking at the clock."""
@@ -104,7 +103,7 @@ class SplatPainter:
         end = time.perf_counter() + DRAW_MS / 1e3
         if task.place < 0:
             camera = task.camera if task.sharp else task.camera.scaled(task.batch.scale)
-            self.splat_pass.begin(camera, BACKGROUND, sharp=task.sharp)
+            self.splat_pass.begin(camera, task.batch.background, sharp=task.sharp)
             task.place = 0
         share = LARGEST_SLICE
         while share > SMALLEST_SLICE:

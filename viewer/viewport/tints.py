@@ -15,9 +15,8 @@ from core.rendering.heatmap import (
 from core.scene import GaussianScene
 from core.scoring import ORDINARY, UNSEEN, Worth
 from core.scoring.ranking import Ranking
-from viewer.look import Scale
+from viewer.look import BACKGROUND, Color, Scale
 
-BACKGROUND = (0.10, 0.11, 0.13)
 GHOST_COLOR = (1.0, 0.10, 0.50)
 GHOST_SHARE = 0.75
 SELECTED_COLOR = (1.0, 0.85, 0.10)
@@ -79,12 +78,19 @@ def plain_marks(scene: GaussianScene) -> Tensor:
 
 
 def tints(
-    removed: Tensor | None, selected: Tensor | None, scene: GaussianScene, heat: bool
+    removed: Tensor | None,
+    selected: Tensor | None,
+    scene: GaussianScene,
+    heat: bool,
+    background: Color = BACKGROUND,
 ) -> Tensor:
-    """What is mixed over each Gaussian's colour, ``(N, 4)``: the selection over the ghost."""
+    """What is mixed over each Gaussian's colour, ``(N, 4)``: the selection over the ghost.
+
+    What is neither recedes into the background.
+    """
     ghost = (*GHOST_COLOR, 1.0 if heat else GHOST_SHARE)
     light = (*LIGHT_COLOR, LIGHT_SHARE) if heat else (*SELECTED_COLOR, SELECTED_SHARE)
-    rest = (*BACKGROUND, 0.0 if selected is None else HEAT_REST_SHARE if heat else REST_SHARE)
+    rest = (*background, 0.0 if selected is None else HEAT_REST_SHARE if heat else REST_SHARE)
     table = torch.tensor([rest, ghost, light, _over(light, ghost)])
     state = torch.zeros(len(scene), dtype=torch.uint8)
     if removed is not None:

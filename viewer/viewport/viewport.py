@@ -42,7 +42,6 @@ from viewer.viewport.probe_card import ProbeCard
 from viewer.viewport.projection import NEAR_SHARE, Projection
 from viewer.viewport.scenery import Scenery
 from viewer.viewport.stream import FrameStream
-from viewer.viewport.tints import BACKGROUND
 from viewer.widgets.numbers import value_text
 
 RING_PX = 2
@@ -282,7 +281,7 @@ class Viewport(QWidget):
         pixels = self.canvas.picture()
         if pixels is None:
             image = QImage(*self._size(), QImage.Format.Format_RGBX8888)
-            image.fill(QColor.fromRgbF(*BACKGROUND))
+            image.fill(QColor.fromRgbF(*self._session.look.background))
             return image
         return as_image(pixels).copy()
 

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from core.rendering.device import VARIABLE
 from viewer import theme
-from viewer.look import COLORMAPS, Engine
+from viewer.look import COLORMAPS, Backdrop, Engine
 from viewer.panels.panel import FieldGuard, align_labels, described, wrapped
 from viewer.preferences import RANGES, Preferences
 from viewer.theme import Theme
@@ -41,6 +41,7 @@ ENGINE_TITLES = {
     Engine.RASTERIZER: "Rasterizer (CUDA or CPU)",
     Engine.OPENGL: "OpenGL splats",
 }
+BACKDROP_TITLES = {backdrop: backdrop.capitalize() for backdrop in Backdrop}
 COLORMAP_TITLES = {name: name.capitalize() for name in COLORMAPS}
 PAGES = (
     ("Appearance", "theme"),
@@ -105,7 +106,7 @@ class PreferencesDialog(QDialog):
             show()
 
     def _appearance(self) -> QWidget:
-        page, form = _page("How the window looks. The picture keeps its own background.")
+        page, form = _page("How the window and the picture look.")
         form.addRow("Theme", self._choice("theme", "Theme", THEME_TITLES, "Colours of the window."))
         form.addRow(
             "Colour map",
@@ -114,6 +115,15 @@ class PreferencesDialog(QDialog):
                 "Colour map",
                 COLORMAP_TITLES,
                 "Colours of heatmaps when the window opens. All are even in perception.",
+            ),
+        )
+        form.addRow(
+            "Background",
+            self._choice(
+                "background",
+                "Background",
+                BACKDROP_TITLES,
+                "What lies behind a scene. Images made into Gaussians are drawn on white.",
             ),
         )
         form.addRow(
