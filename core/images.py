@@ -10,6 +10,13 @@ from core.errors import UserError
 from core.files import replacing
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+READABLE = (*SUFFIXES, ".bmp", ".tif", ".tiff")
+"""Ends of names of images that can be opened."""
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file calls itself an image."""
+    return path.suffix.lower() in READABLE
 
 
 def check_image_suffix(path: Path) -> None:

@@ -119,6 +119,10 @@ class GaussianScene:
         """The same scene with further columns; equal names are replaced."""
         return replace(self, columns={**self.columns, **columns})
 
+    def with_tensors(self, tensors: Mapping[str, Tensor]) -> Self:
+        """The same scene with other parameter tensors, by name."""
+        return replace(self, **{**self.tensors(), **tensors})  # type: ignore[arg-type]
+
     def to(self, device: torch.device | str) -> Self:
         """The scene on another device."""
         return self._mapped(lambda tensor: tensor.to(device))

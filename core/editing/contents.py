@@ -1,6 +1,7 @@
 """What a document holds for one scene: a state byte per Gaussian, scores, and what follows."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import IntFlag
 
 import numpy as np
@@ -30,6 +31,16 @@ _BITS: Mapping[str, tuple[int, int]] = {
 """Which bits of the state byte are looked at, and what they must be."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Revision:
+    """Which values a scene has: another one after an edit of them, the same again once undone.
+
+    ``parent`` is what it was edited from; None for a scene of its own.
+    """
+
+    parent: "Revision | None" = None
+
+
 class Contents:
     """A scene and all that is true of this scene only. The scene never changes.
 
@@ -37,15 +48,18 @@ class Contents:
     ----------
     scene
         The scene.
+    revision
+        Which values it has.
     state
         The state byte of every Gaussian, uint8 ``(N,)``; call :meth:`refresh` after a change.
     """
 
-    def __init__(self, scene: GaussianScene) -> None:
+    def __init__(self, scene: GaussianScene, revision: Revision | None = None) -> None:
         self.scene = scene
+        self.revision = Revision() if revision is None else revision
         self.state: NDArray[np.uint8] = np.zeros(len(scene), np.uint8)
         self._scores: dict[str, Worth] = {}
-        self._scored_alive: dict[str, Tensor | None] = {}
+        self._scored: dict[str, tuple[Revision, Tensor | None]] = {}
         self._values: dict[str, NDArray[np.float64]] = {}
         self._masks: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
@@ -58,12 +72,25 @@ class Contents:
     def add_scores(self, scores: Mapping[str, Worth], alive: Tensor | None) -> None:
         """Take over scores; ``alive`` were there when views were swept for them."""
         self._scores.update(scores)
-        self._scored_alive.update(dict.fromkeys(scores, alive))
+        self._scored.update(dict.fromkeys(scores, (self.revision, alive)))
 
     def is_stale(self, name: str) -> bool:
-        """Whether that score was swept with other living Gaussians than there are now."""
-        scored, alive = self._scored_alive.get(name), self.mask("alive")
+        """Whether that score is of other values, or was swept with other living Gaussians."""
+        if name not in self._scored:
+            return False
+        revision, scored = self._scored[name]
+        if revision is not self.revision:
+            return True
+        alive = self.mask("alive")
         return scored is not None and scored is not alive and not scored.equal(alive)
+
+    def with_scene(self, scene: GaussianScene, revision: Revision) -> "Contents":
+        """The same Gaussians with other values: state and masks stay, scores turn stale."""
+        contents = Contents(scene, revision)
+        contents.state = self.state
+        contents._scores, contents._scored = dict(self._scores), dict(self._scored)
+        contents._masks, contents._counts = dict(self._masks), dict(self._counts)
+        return contents
 
     def values(self, name: str) -> NDArray[np.float64]:
         """A property, file column or computed score, ``(N,)``; read-only and always the same.

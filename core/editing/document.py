@@ -1,6 +1,5 @@
 """What the window shows: a scene with its contents, views and a history of edits."""
 
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from core.cameras import View
 from core.editing.contents import Contents, State
-from core.editing.history import FlipState, History, ReplaceScene
+from core.editing.history import ChangeRows, FlipState, History, ReplaceScene
 from core.errors import UserError
 from core.pruning import keep_mask
 from core.scene import GaussianScene
@@ -111,7 +110,7 @@ class Document:
         self.scores_changed.emit()
 
     def is_stale(self, name: str) -> bool:
-        """Whether that score was swept with other living Gaussians than there are now."""
+        """Whether that score is of other values, or was swept with other living Gaussians."""
         return self.contents.is_stale(name)
 
     @property
@@ -157,8 +156,8 @@ class Document:
     @property
     def modified(self) -> bool:
         """Whether an export would write other Gaussians than the file opened or saved last."""
-        contents, alive = self._saved
-        if contents() is not self.contents:
+        revision, alive = self._saved
+        if revision is not self.contents.revision:
             return True
         return alive is not self.alive and not alive.equal(self.alive)
 
@@ -262,6 +261,17 @@ class Document:
         self.touch_state()
         self.mark_saved()
 
+    def change(self, mask: Tensor, values: Mapping[str, Tensor], name: str) -> None:
+        """Give the M Gaussians of a bool mask ``(N,)`` other values, as one edit.
+
+        ``values`` are their rows ``(M, ...)`` of tensors of the scene by name, such as those of
+        :mod:`core.editing.changes`. State bytes stay; scores turn stale.
+        """
+        rows = mask.nonzero().squeeze(1)
+        if len(rows) and self._may_edit():
+            self.history.push(ChangeRows(name, self.contents, rows, values))
+            self.history_changed.emit()
+
     def go_to(self, position: int) -> None:
         """Undo or redo until ``position`` edits are done, see :attr:`History.position`."""
         if self._may_edit():
@@ -278,7 +288,7 @@ class Document:
 
     def mark_saved(self) -> None:
         """Remember this state as the one on disk."""
-        self._saved = weakref.ref(self.contents), self.alive
+        self._saved = self.contents.revision, self.alive
         self.history_changed.emit()
 
     def touch_state(self) -> None:

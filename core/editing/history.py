@@ -1,12 +1,14 @@
 """Undo and redo: a list of edits, a cursor, and a byte budget."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
-from core.editing.contents import Contents
+from core.editing.contents import Contents, Revision
 
 MAX_EDITS = 200
 MAX_BYTES = 512 * 2**20
@@ -94,6 +96,53 @@ class ReplaceScene:
         self.nbytes = self._aside.bytes_beside(target.contents)
 
     undo = do
+
+
+class ChangeRows:
+    """Gives some Gaussians other values; state bytes stay, scores turn stale until it is undone.
+
+    It holds the old and the new values of those Gaussians and nothing of the others.
+
+    Parameters
+    ----------
+    name
+        What a person calls it.
+    contents
+        What it changes.
+    rows
+        Which Gaussians, int64 ``(M,)``.
+    values
+        Their new values: rows ``(M, ...)`` of tensors of a scene, by name.
+    """
+
+    def __init__(
+        self, name: str, contents: Contents, rows: Tensor, values: Mapping[str, Tensor]
+    ) -> None:
+        tensors = contents.scene.tensors()
+        self.name, self.count = name, len(rows)
+        self._rows = rows.to(contents.scene.device)
+        self._new = {key: value.to(contents.scene.device) for key, value in values.items()}
+        self._old = {key: tensors[key][self._rows] for key in values}
+        self._before = contents.revision
+        self._after = Revision(contents.revision)
+        held = (self._rows, *self._new.values(), *self._old.values())
+        self.nbytes = sum(tensor.nbytes for tensor in held)
+
+    def do(self, target: Target) -> None:
+        """Apply it."""
+        self._put(target, self._new, self._after)
+
+    def undo(self, target: Target) -> None:
+        """Take it back."""
+        self._put(target, self._old, self._before)
+
+    def _put(self, target: Target, values: Mapping[str, Tensor], revision: Revision) -> None:
+        contents = target.contents
+        tensors = contents.scene.tensors()
+        changed = {key: tensors[key].clone() for key in values}
+        for key, value in values.items():
+            changed[key][self._rows] = value
+        target.contents = contents.with_scene(contents.scene.with_tensors(changed), revision)
 
 
 class History:

@@ -1,6 +1,7 @@
 """Images of a folder, as squares of a model's size."""
 
 import hashlib
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,11 @@ MAX_PIXELS = 2**26
 CROP_SHARE = (0.2, 1.0)
 """Of an image's area that a training crop covers; MAE's, where the authors' code has 0.08."""
 _KEPT_BYTES = 2**29
+_UNREADABLE = (
+    *(OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
+"""What Pillow raises over damaged files."""
 
 
 class ImageFolder:
@@ -126,16 +132,20 @@ def read_image(path: Path, side: int) -> Image.Image:
             if file.width * file.height > MAX_PIXELS or max(file.size) > 50 * min(file.size):
                 raise UserError(f"{path.name} is too large or too long.", "Scale or crop it.")
             file.draft("RGB", (2 * side, 2 * side))
-            image = ImageOps.exif_transpose(file)
-            if image.has_transparency_data:
-                seen = image.convert("RGBA")
-                image = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
-            image = image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return prepared(ImageOps.exif_transpose(file), side)
+    except _UNREADABLE as error:
         raise UserError(
             f"{path.name} cannot be read as an image.",
-            "Use another one, or take it out of the folder.",
+            "Use another one; it may be damaged, or be no image.",
         ) from error
+
+
+def prepared(image: Image.Image, side: int) -> Image.Image:
+    """An image in RGB, transparency on white; its shorter side at most ``side``."""
+    if image.has_transparency_data:
+        seen = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+    image = image.convert("RGB")
     scale = side / min(image.size)
     if scale >= 1:
         return image

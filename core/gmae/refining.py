@@ -25,15 +25,22 @@ class Refined:
 
 
 def refine_image(
-    outputs: Tensor, image: Tensor, config: Config, steps: int = 100, rate: float = RATE
+    outputs: Tensor,
+    image: Tensor,
+    config: Config,
+    steps: int = 100,
+    rate: float = RATE,
+    depths: Tensor | None = None,
 ) -> Steps[Refined]:
     """Adam on the head's numbers ``(1, K, 14)`` against an image ``(1, 3, S, S)`` in 0..1.
 
-    The depth before the activation is frozen. PSNR is that before a step, at the end that of the
-    result.
+    The depth before the activation is frozen. ``depths (1, K)`` is where the Gaussians stand, if
+    that is elsewhere by now: their order is that of these. PSNR is that before a step, at the end
+    that of the result.
     """
     numbers = outputs.detach().clone().requires_grad_()
-    order = numbers[..., _DEPTH].detach().argsort(dim=-1, stable=True)
+    where = numbers[..., _DEPTH].detach() if depths is None else depths
+    order = where.argsort(dim=-1, stable=True)
     adam = torch.optim.Adam([numbers], rate)
     points = pixel_points(config.size).to(image.device)
     target = image.flatten(2).transpose(1, 2)
