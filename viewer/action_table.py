@@ -15,7 +15,7 @@ from viewer.action_spec import (
     ActionSpec,
     in_viewport,
 )
-from viewer.look import Mode, Overlay
+from viewer.look import Backdrop, Mode, Overlay
 
 MENUS = ("File", "Edit", "Select", "View", "Camera", "Compare", "Run", "Window", "Help")
 
@@ -24,6 +24,12 @@ MENUS = ("File", "Edit", "Select", "View", "Camera", "Compare", "Run", "Window",
 _FILE = (
     ActionSpec("file.open", "Open Scene…", "File", keys=("Ctrl+O",), short="Open",
         tip="Open a scene of Gaussians, such as a .ply file.", icon="open", needs=NO_JOB),
+    ActionSpec("file.open_image", "Open Image as Gaussians…", "File", keys=("Ctrl+G",),
+        short="Image", icon="photo", needs=NO_JOB,
+        tip="Make an image Gaussians in layers of depth, by a masked autoencoder."),
+    ActionSpec("file.paste_image", "Paste Image as Gaussians", "File", keys=("Ctrl+V",),
+        tip="Make the image in the clipboard Gaussians, or the image file that was copied.",
+        needs=NO_JOB),
     ActionSpec("file.open_demo", "Open Demo Scene", "File", icon="sample",
         tip="Open the trained still life that comes along, with its photos.", needs=NO_JOB),
     ActionSpec("file.open_folder", "Open Scene with Its Photos…", "File",
@@ -164,6 +170,11 @@ _VIEW = (
         group="engine", tip="The exact picture, the same as the command line draws."),
     ActionSpec("view.engine_opengl", "OpenGL Splats", "View/Drawn by", 2, group="engine",
         tip="Sorted quads on any graphics card; while moving, only the worthiest that fit."),
+    *(
+        ActionSpec(f"view.background_{backdrop}", backdrop.capitalize(), "View/Background", 2,
+            group="background", tip=f"Draw on {backdrop}.")
+        for backdrop in Backdrop
+    ),
     ActionSpec("app.fullscreen", "Full Screen", "View", icon="full-screen", section=3,
         keys=("F11",), checkable=True),
 )

@@ -13,6 +13,7 @@ from core import cli
 from core.cli.options import DataDir
 from core.errors import UserError
 from core.formats import find_scene
+from core.images import is_image
 from core.threads import go_first, step_back
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ def open_window(scene: Path | None, data: Path | None, tour: Path | None = None)
     warming = threading.Thread(target=warm_up, name="warm-up")
     warming.start()
     if scene is not None:
-        session.open(scene, data)
+        if is_image(scene):
+            session.imaging.open(scene)
+        else:
+            session.open(scene, data)
     if tour is not None:
         from viewer.tour import Tour
 
@@ -77,7 +81,8 @@ def open_window(scene: Path | None, data: Path | None, tour: Path | None = None)
 @cli.app.command("open", hidden=True)
 def open_command(
     scene: Annotated[
-        Path | None, typer.Argument(help="A scene to open, or a folder of one with its photos.")
+        Path | None,
+        typer.Argument(help="A scene or an image, or a folder of a scene with its photos."),
     ] = None,
     data: DataDir = None,
 ) -> None:

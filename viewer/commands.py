@@ -10,7 +10,7 @@ from viewer.action_spec import Need
 from viewer.action_table import MODE_ACTIONS, OVERLAY_ACTIONS, TOOL_IDS, UP_AXES
 from viewer.compare import CompareMode
 from viewer.layout import WORKSPACES
-from viewer.look import Engine, Mode, Overlay
+from viewer.look import BACKDROPS, Color, Engine, Mode, Overlay
 from viewer.tools.commands import SelectionCommands
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ Handlers = dict[str, Callable[[], object]]
 Checks = dict[str, Callable[[], bool]]
 
 ENGINES = {f"view.engine_{engine}": engine for engine in Engine}
+BACKGROUNDS = {f"view.background_{name}": color for name, color in BACKDROPS.items()}
 COMPARE_MODES = {f"compare.{mode}": mode for mode in CompareMode}
 
 
@@ -77,6 +78,9 @@ def checks(window: "MainWindow") -> Checks:
     def engine_is(engine: Engine) -> bool:
         return session.look.engine == engine
 
+    def drawn_on(color: Color) -> bool:
+        return session.look.background == color
+
     def compares_by(mode: CompareMode) -> bool:
         return session.compare.mode == mode
 
@@ -99,6 +103,7 @@ def checks(window: "MainWindow") -> Checks:
     made |= {f"up.{axis}": partial(up_is, axis) for axis in UP_AXES}
     made |= {id: partial(mode_is, mode) for id, mode in MODE_ACTIONS.items()}
     made |= {id: partial(engine_is, engine) for id, engine in ENGINES.items()}
+    made |= {id: partial(drawn_on, color) for id, color in BACKGROUNDS.items()}
     made |= {id: partial(compares_by, mode) for id, mode in COMPARE_MODES.items()}
     made |= {id: partial(has_overlay, overlay) for id, overlay in OVERLAY_ACTIONS.items()}
     made |= {id: partial(uses, id) for id in TOOL_IDS}
@@ -148,6 +153,8 @@ def _file_handlers(window: "MainWindow") -> Handlers:
         "file.open_folder": files.ask_scene_with_photos,
         "file.train": files.ask_training,
         "file.open_dataset": files.ask_dataset,
+        "file.open_image": files.ask_image,
+        "file.paste_image": files.paste_image,
         "file.export": files.ask_export,
         "file.screenshot": files.ask_screenshot,
     }
@@ -201,6 +208,7 @@ def _view_handlers(window: "MainWindow") -> Handlers:
     }
     made |= {id: partial(session.set_mode, mode) for id, mode in MODE_ACTIONS.items()}
     made |= {id: partial(session.set_look, engine=engine) for id, engine in ENGINES.items()}
+    made |= {id: partial(session.set_background, color) for id, color in BACKGROUNDS.items()}
     made |= {id: partial(toggle, overlay) for id, overlay in OVERLAY_ACTIONS.items()}
     return made
 

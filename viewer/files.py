@@ -6,11 +6,12 @@ from importlib.resources import files as package_files
 from pathlib import Path
 
 from PySide6.QtCore import QFileSystemWatcher, QObject, QSize, Signal, Slot
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QSplitter, QTreeView, QWidget
 
 from core.errors import UserError
 from core.formats import FORMATS, Format, find_scene
+from core.images import READABLE, is_image
 from core.jobs import JobState
 from core.trials import Trial
 from viewer.export_dialog import Choice, ExportDialog
@@ -58,6 +59,48 @@ class FileCommands(QObject):
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.fileSelected.connect(lambda name: self.open(Path(name)))
         dialog.open()
+
+    def ask_image(self) -> None:
+        """Let a person choose an image, and make it Gaussians."""
+        dialog = self._dialog("Open Image as Gaussians", [_image_filter(), "All files (*)"])
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda name: self.open_image(Path(name)))
+        dialog.open()
+
+    def open_image(self, path: Path) -> None:
+        """Make an image Gaussians, whatever it is called."""
+        self.guard(lambda: self._session.imaging.open(path))
+
+    def paste_image(self) -> None:
+        """Make the image in the clipboard Gaussians, or the image file that was copied."""
+        data = QGuiApplication.clipboard().mimeData()
+        paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+        copied = next((path for path in paths if is_image(path)), None)
+        if copied is not None:
+            self.open_image(copied)
+            return
+        image = QGuiApplication.clipboard().image()
+        if image.isNull():
+            self._session.notified.emit(
+                "warning", "There is no image in the clipboard. Copy one, or an image file, first."
+            )
+        else:
+            self.guard(lambda: self._session.imaging.paste(image))
+
+    def ask_model(self) -> None:
+        """Let a person choose a model that describes images."""
+        dialog = self._dialog("Choose a Model", ["Models (*.safetensors)"])
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda name: self.use_model(Path(name)))
+        dialog.open()
+
+    def use_model(self, path: Path | None) -> None:
+        """Describe images with another model; an open one is made anew, so that edits are lost."""
+        imaging = self._session.imaging
+        if imaging.source is None:
+            imaging.use_model(path)
+        else:
+            self.guard(lambda: imaging.use_model(path))
 
     def ask_dataset(self) -> None:
         """Let a person choose a folder of posed photos, and attach it."""
@@ -122,7 +165,8 @@ class FileCommands(QObject):
         folder = _last_folder()
         name = "scene"
         if document.path is not None:
-            name = f"{document.path.stem}_pruned"
+            pruned = "" if self._session.imaging.source is not None else "_pruned"
+            name = f"{document.path.stem}{pruned}"
             if document.path.parent.is_dir():
                 folder = document.path.parent
         dialog = ExportDialog(self._session, folder / name, self._window)
@@ -213,13 +257,14 @@ class FileCommands(QObject):
         """Open files dropped together: a scene and its photos and cameras, or the first of many."""
         scenes = [path for path in paths if not is_dataset(path)]
         datasets = [path for path in paths if is_dataset(path)]
-        used = (scenes[:1] + datasets[:1]) if scenes else datasets[:1]
+        paired = datasets[:1] if not (scenes and is_image(scenes[0])) else []
+        used = scenes[:1] + paired
         if len(used) < len(paths):
             names = " and ".join(path.name for path in used)
             self._session.notified.emit(
                 "warning", f"One scene at a time: opening {names} of {len(paths)} dropped files."
             )
-        if scenes and datasets:
+        if scenes and paired:
             self.guard(lambda: self._session.open(scenes[0], datasets[0]))
         elif used:
             self.open(used[0])
@@ -361,11 +406,15 @@ def _remember_folder(name: str) -> None:
     settings().setValue("folder", str(Path(name).parent))
 
 
+def _image_filter() -> str:
+    return f"Images ({' '.join(_pattern(suffix) for suffix in READABLE)})"
+
+
 def _load_filters() -> list[str]:
     suffixes = sorted({suffix for known in FORMATS for suffix in known.suffixes})
     every = " ".join(_pattern(suffix) for suffix in suffixes)
     filters = [_filter(known) for known in FORMATS if known.suffixes]
-    return [f"Scenes ({every})", *filters, "All files (*)"]
+    return [f"Scenes ({every})", *filters, _image_filter(), "All files (*)"]
 
 
 def _filter(known: Format) -> str:

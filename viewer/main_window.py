@@ -36,6 +36,7 @@ from viewer.layout import (
     save_layout,
     show_title,
 )
+from viewer.look import BACKDROPS
 from viewer.panels.cameras import CamerasPanel
 from viewer.panels.compress import CompressPanel
 from viewer.panels.histogram import HistogramPanel
@@ -249,6 +250,7 @@ class MainWindow(QMainWindow):
         welcome.open_asked.connect(self.files.ask_scene)
         welcome.dataset_asked.connect(self.files.ask_scene_with_photos)
         welcome.train_asked.connect(self.files.ask_training)
+        welcome.image_asked.connect(self.files.ask_image)
         welcome.demo_asked.connect(self.files.open_demo)
         welcome.recent_asked.connect(self.files.open)
         self.palette_.recent_asked.connect(self.files.open)
@@ -270,6 +272,8 @@ class MainWindow(QMainWindow):
             theme.apply_theme(application, values.theme)
         if (values.colormap, values.engine) != (before.colormap, before.engine):
             self.session.set_look(colormap=values.colormap, engine=values.engine)
+        if values.background != before.background:
+            self.session.set_background(BACKDROPS[values.background])
         if values.generated_views != before.generated_views:
             self.sensitivity_panel.views_spin.setValue(values.generated_views)
         if (values.fly_speed, values.orbit_speed, values.invert_wheel) != (
@@ -373,8 +377,7 @@ class MainWindow(QMainWindow):
             self.setWindowTitle("Splatscope")
             self.setWindowModified(False)
             return
-        name = document.path.name if document.path else "Untitled"
-        self.setWindowTitle(f"{name}[*] – Splatscope")
+        self.setWindowTitle(f"{self.session.title}[*] – Splatscope")
         self.setWindowModified(document.modified)
 
     @Slot()

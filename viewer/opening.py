@@ -34,6 +34,8 @@ class Opening(QObject):
             document.complete(loaded.scene)
             document.views = () if dataset is None else dataset.views
         document.add_scores(opened.scores)
+        if opened.image is not None:
+            session.imaging.adopt(document, opened.image)
         session.hold((document, loaded, dataset))
         for repair in loaded.repairs:
             session.notified.emit("warning", repair)
@@ -60,7 +62,7 @@ class Opening(QObject):
         session.show_live(part.loaded.scene)
 
     def _document_of(self, opened: Opened) -> Document:
-        views = () if opened.dataset is None else opened.dataset.views
+        views = opened.views if opened.dataset is None else opened.dataset.views
         document = Document(opened.loaded.scene, opened.path, views)
         self._session.follow(document)
         return document

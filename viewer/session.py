@@ -18,7 +18,9 @@ from core.datasets import Dataset
 from core.editing import Document, Edit
 from core.errors import UserError
 from core.formats import Loaded, is_scene
-from core.jobs import Steps
+from core.gmae.splatting import WHITE
+from core.images import is_image
+from core.jobs import Steps, drain
 from core.pruning import Choice, Cut, Filter, Join, choice, cut_mask
 from core.scene import GaussianScene
 from core.scoring import DEFAULT_SCORE, SCORES, Worth
@@ -26,9 +28,10 @@ from core.scoring.ranking import Ranking
 from viewer.asking import Asker
 from viewer.compare import Compare
 from viewer.compressing import Compressing
+from viewer.imaging import Imaging
 from viewer.jobs import JobRunner
 from viewer.live import Live
-from viewer.look import Look, Mode
+from viewer.look import Color, Look, Mode
 from viewer.memory import Memory
 from viewer.opening import Opening
 from viewer.peeling import Peeling
@@ -38,6 +41,7 @@ from viewer.steps import (
     export_steps,
     open_steps,
     photos_steps,
+    ready_scores,
     score_steps,
 )
 from viewer.view_photos import ViewPhotos
@@ -88,10 +92,12 @@ class Session(QObject):
         self.photos.failed.connect(self.report)
         self.compare = Compare(self)
         self.opening = Opening(self)
+        self.imaging = Imaging(self)
         self.refining = Refining(self)
         self.compressing = Compressing(self)
         self._look = Look()
         self.peeling = Peeling(self)
+        self._background = self._look.background
         self._score_name = DEFAULT_SCORE
         self._cut = Cut()
         self._applied: tuple[Edit, Cut] | None = None
@@ -120,6 +126,11 @@ class Session(QObject):
     def set_mode(self, mode: Mode) -> None:
         """Draw something else."""
         self.set_look(mode=mode)
+
+    def set_background(self, color: Color) -> None:
+        """Draw this scene and the next ones on a colour; images are drawn on white at first."""
+        self._background = color
+        self.set_look(background=color)
 
     @property
     def score_name(self) -> str:
@@ -325,7 +336,21 @@ class Session(QObject):
         document, loaded = self.document, self.loaded
         if document is None or loaded is None or document.path is not None:
             return False
-        return document.scene is loaded.scene
+        return document.scene is loaded.scene and self.imaging.source is None
+
+    @property
+    def title(self) -> str:
+        """What the open scene is called; empty without one."""
+        if self.document is None:
+            return ""
+        source = self.imaging.source
+        if self.document.path is None and source is not None:
+            return source.name
+        return "Untitled" if self.document.path is None else self.document.path.name
+
+    def begin(self, name: str, steps: Steps[Opened]) -> None:
+        """Open what steps make; runs as a job."""
+        self._start(name, steps, self.opening.take)
 
     def open_dataset(self, path: Path) -> None:
         """Attach a dataset's views to the open scene; runs as a job."""
@@ -336,8 +361,10 @@ class Session(QObject):
         self._start(f"Read {path.name}", dataset_steps(path), take, computes=False)
 
     def open_any(self, path: Path) -> None:
-        """Open what was dropped or named: a scene file, or a folder of posed photos."""
-        if is_dataset(path):
+        """Open what was dropped or named: a scene file, an image, or a folder of posed photos."""
+        if is_image(path):
+            self.imaging.open(path)
+        elif is_dataset(path):
             if self.document is None:
                 self.notified.emit(
                     "error", "Open a scene first, then drop its photos and cameras onto it."
@@ -399,6 +426,7 @@ class Session(QObject):
     def shut_down(self) -> bool:
         """End the workers when the window closes; whether they ended in time."""
         ended = [part.shut_down() for part in (self.runner, self.asker, self.photos)]
+        self.imaging.shut_down()
         return all(ended)
 
     def _start(
@@ -418,13 +446,18 @@ class Session(QObject):
             self.runner.start(name, steps, done, computes=computes, stopped=stopped)
 
     def hold(self, held: Held) -> None:
-        """Have this open in the place of what was."""
+        """Have this open in the place of what was; an image is drawn on white."""
         self.document, self.loaded, self.dataset = held
         self._cut, self._applied = Cut(), None
         self._memory.clear()
         self.compare.reset(self.document)
         self.show_live(None)
+        self.imaging.begin()
+        background = self._background if self.imaging.source is None else WHITE
+        self._look, before = replace(self._look, background=background), self._look
         self.document_replaced.emit()
+        if self._look != before:
+            self.look_changed.emit()
 
     def follow(self, document: Document) -> None:
         """Tell of what happens to a document that is going to be open."""
@@ -449,6 +482,23 @@ class Session(QObject):
         self._memory.clear()
         self.scene_changed.emit()
         self.reset_cut()
+        self._renew_scores()
+
+    def _renew_scores(self) -> None:
+        """Compute anew what needs no views, where an edit gave Gaussians other values."""
+        document = self.document
+        if document is None:
+            return
+        plain = [name for name, entry in SCORES.items() if not entry.needs]
+        if not any(document.is_stale(name) for name in plain):
+            return
+        scene = document.scene
+
+        def take(scores: dict[str, Worth]) -> None:
+            if self.document is document and document.scene is scene:
+                document.add_scores(scores)
+
+        self.asker.ask("ready-scores", lambda: drain(ready_scores(scene)), take)
 
     def _on_refused(self) -> None:
         self.notified.emit("warning", LOCKED)

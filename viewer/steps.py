@@ -11,6 +11,7 @@ from core.datasets import Dataset, load_dataset
 from core.datasets.dataset import PointCloud
 from core.errors import UserError
 from core.formats import Loaded, find_scene, load_steps, save_scene, scene_bytes
+from core.gmae.images import ImageSource
 from core.jobs import Progress, Steps, retold
 from core.metrics import Lpips
 from core.metrics.lpips_weights import find_weights, load_lpips, missing_text
@@ -36,6 +37,10 @@ class Opened:
     scores: dict[str, Worth]
     problem: UserError | None
     """Why the cameras that were asked for could not be read."""
+    views: tuple[View, ...] = ()
+    """Cameras where there is no dataset."""
+    image: ImageSource | None = None
+    """The image that the scene was made of, if that is one."""
 
 
 def open_steps(path: Path, data: Path | None) -> Steps[Opened]:

@@ -66,7 +66,7 @@ class ScenePanel(QWidget):
             self.repairs.hide()
             return
         scene, alive = document.scene, document.alive_count
-        self.file_name.set_text(document.path.name if document.path else "Untitled")
+        self.file_name.set_text(self.session.title)
         self.folder.set_text(str(document.path.resolve().parent) if document.path else "")
         columns = ", ".join(sorted(scene.columns)) or "none"
         self.table.show_values(

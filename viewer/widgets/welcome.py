@@ -179,7 +179,7 @@ class DropTarget(QWidget):
         super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMaximumHeight(110)
-        self.setAccessibleName("Drop a scene file anywhere on this window")
+        self.setAccessibleName("Drop a scene file or an image anywhere on this window")
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
@@ -187,7 +187,7 @@ class DropTarget(QWidget):
         pen = QPen(QColor(theme.color("outline")), 1.5, Qt.PenStyle.DashLine)
         painter.setPen(pen)
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), RADIUS, RADIUS)
-        text = "Or drop a scene file anywhere on this window"
+        text = "Or drop a scene file or an image anywhere on this window"
         width = self.fontMetrics().horizontalAdvance(text)
         painter.setPen(QColor(theme.color("text-muted")))
         area = self.rect().adjusted(30, 0, 0, 0)
@@ -204,6 +204,7 @@ class Welcome(QScrollArea):
     open_asked = Signal()
     dataset_asked = Signal()
     train_asked = Signal()
+    image_asked = Signal()
     demo_asked = Signal()
     recent_asked = Signal(Path)
 
@@ -235,6 +236,13 @@ class Welcome(QScrollArea):
             "cameras.json."
         )
         self.train_button.clicked.connect(self.train_asked)
+        self.image_button = QPushButton("Or make an image into Gaussians…")
+        self.image_button.setObjectName("link")
+        self.image_button.setToolTip(
+            "Open Image as Gaussians (Ctrl+G)\nA masked autoencoder makes a few hundred Gaussians "
+            "of it, in layers of depth."
+        )
+        self.image_button.clicked.connect(self.image_asked)
         self.recent_cards: list[RecentCard] = []
         self._recent_title = QLabel("Recent")
         self._recent_title.setProperty("role", "title")
@@ -261,7 +269,12 @@ class Welcome(QScrollArea):
         column.addWidget(line)
         column.addSpacing(4)
         column.addLayout(self._cards)
-        column.addWidget(self.train_button, 0, Qt.AlignmentFlag.AlignLeft)
+        links = QHBoxLayout()
+        links.setSpacing(18)
+        links.addWidget(self.train_button)
+        links.addWidget(self.image_button)
+        links.addStretch(1)
+        column.addLayout(links)
         self._drop = DropTarget()
         column.addWidget(self._drop, 1)
         column.addSpacing(2)
