@@ -80,9 +80,10 @@ def test_refining_keeps_to_the_order_of_the_depths_it_is_given(model: GaussianAu
     placed = {**scene.tensors()}
     placed |= at_depths(scene, everything, source.camera, DISTANCE + depths[0] / 10)
     moved = scene.with_tensors(placed)
-    assert depths_of(moved, everything, source.camera).argsort().tolist() == list(
-        range(TINY.gaussians)
-    )[::-1]
+    assert (
+        depths_of(moved, everything, source.camera).argsort().tolist()
+        == list(range(TINY.gaussians))[::-1]
+    )
 
 
 def test_the_model_of_the_box_or_a_file_or_a_clear_error(
