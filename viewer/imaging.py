@@ -292,7 +292,8 @@ class Imaging(QObject):
 
     def _show(self, document: Document, source: ImageSource, scene: GaussianScene) -> None:
         self._preview = source
-        self._session.show_live(scene.select(document.visible))
+        drawn = self._session.drawn
+        self._session.show_live(scene.select(document.visible if drawn is None else drawn))
         self.changed.emit()
 
     def _end_preview(self) -> None:

@@ -227,6 +227,12 @@ class MainWindow(QMainWindow):
         viewport.camera_changed.connect(self.cameras_panel.camera_moved)
         viewport.camera_changed.connect(session.peeling.camera_moved)
         session.peeling.set_view(viewport.camera)
+        layers = self.layers_panel
+        layers.edit.set_camera_source(viewport.camera)
+        layers.image.open_asked.connect(self.files.ask_image)
+        layers.image.paste_asked.connect(self.files.paste_image)
+        layers.image.model_asked.connect(self.files.ask_model)
+        layers.image.model_chosen.connect(self.files.use_model)
         self.prune_panel.set_camera_source(viewport.camera)
         self.prune_panel.score_button.clicked.connect(self.sensitivity_panel.run)
         cameras = self.cameras_panel
@@ -360,9 +366,11 @@ class MainWindow(QMainWindow):
         self._refresh_welcome()
         self._limit_history()
         self._thumbnail_timer.start()
-        if self.session.untrained:
-            self.docks["refine"].show()
-            self.docks["refine"].raise_()
+        image = self.session.imaging.source is not None
+        if image or self.session.untrained:
+            dock = self.docks["layers" if image else "refine"]
+            dock.show()
+            dock.raise_()
         self.viewport.setFocus()
 
     @Slot()

@@ -185,7 +185,8 @@ class Peeling(QObject):
 
     @Slot()
     def _forget(self) -> None:
-        self.enabled, self._camera = False, None
+        source = self._session.imaging.source
+        self.enabled, self._camera = False, None if source is None else source.camera
         self.peel = replace(self.peel, nearest=None, slab=None, step=self.peel.count - 1)
         self.layers = self._mask = self._measured = None
         self.changed.emit()

@@ -3,6 +3,8 @@
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QWidget
 
+from viewer.panels.layers_edit import EditSection
+from viewer.panels.layers_image import ImageSection
 from viewer.panels.layers_peel import PeelSection
 from viewer.panels.layers_size import SizeSection
 from viewer.panels.panel import Panel
@@ -19,8 +21,9 @@ class LayersPanel(Panel):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self.peel = PeelSection(session)
+        self.image, self.edit = ImageSection(session), EditSection(session)
         self.sizes = SizeSection(session)
-        self.sections = (self.peel, self.sizes)
+        self.sections = (self.image, self.peel, self.edit, self.sizes)
         for section in self.sections:
             self.body.addWidget(section)
         for widget in (self.run_button, self.cancel_button, self.bar, self.progress_text):
@@ -38,7 +41,7 @@ class LayersPanel(Panel):
         """Say what there is to take apart."""
         document = self.session.document
         if document is None:
-            self.set_needs(False, "Open a scene first.")
+            self.set_needs(False, "Open a scene or an image first.")
         else:
             self.set_needs(True, "Depth is measured along the view. Nothing is edited by peeling.")
 

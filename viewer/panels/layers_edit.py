@@ -70,7 +70,7 @@ class EditSection(Section):
         described(
             self.color_button,
             "Recolour selected",
-            "Colour…\nOne colour from every side: what depends on the direction of view is dropped.",
+            "Colour…\nOne colour from every side: what depends on the view's direction is dropped.",
         )
         self.near_button, self.far_button = QPushButton("Nearer"), QPushButton("Farther")
         for button, where in ((self.near_button, "towards"), (self.far_button, "away from")):

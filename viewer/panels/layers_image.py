@@ -1,4 +1,4 @@
-"""An image as Gaussians: opening it, the model, what it sees, depth, refining, and how good it is."""
+"""An image as Gaussians: opening it, the model, what it sees, depth, and refining."""
 
 from pathlib import Path
 
@@ -160,7 +160,7 @@ class ImageSection(Section):
         self.progress = QLabel()
         self.progress.setProperty("role", "muted")
         self.holes = wrapped("")
-        self.holes.setProperty("level", "warning")
+        self.holes.setAccessibleName("Holes in the picture")
         self.table = NumbersTable(ROWS, tips=TIPS)
 
     def _slider(self, limits: tuple[int, int], name: str, tip: str) -> QSlider:
