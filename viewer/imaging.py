@@ -19,12 +19,12 @@ from core.editing import Document, Revision
 from core.editing.changes import at_depths, depths_of
 from core.errors import UserError
 from core.formats import Loaded
-from core.gmae.cameras import DISTANCE
 from core.gmae.folder import MAX_PIXELS, prepared, read_image
 from core.gmae.images import (
     ImageSource,
     PictureQuality,
     describe_image,
+    drawn_out,
     hide_patches,
     measure_picture,
 )
@@ -44,8 +44,6 @@ if TYPE_CHECKING:
 JOB = "Refine image"
 MODEL_KEY = "image/model"
 PASTED = "Pasted image"
-LEAST_DEPTH = 0.25
-"""Depth at least, however much it is exaggerated; the camera stands at 0."""
 
 Read = Callable[[int], Image.Image]
 """Reads an image; its shorter side need not be longer than a number of pixels."""
@@ -213,10 +211,7 @@ class Imaging(QObject):
         if source is None or document is None or document.locked:
             return
         made = replace(source, exaggeration=factor)
-        everything = torch.ones(len(document.scene), dtype=torch.bool)
-        depths = depths_of(document.scene, everything, source.camera)
-        wanted = DISTANCE + factor / source.exaggeration * (depths - DISTANCE)
-        values = at_depths(document.scene, everything, source.camera, wanted.clamp_min(LEAST_DEPTH))
+        values = drawn_out(document.scene, source.camera, factor / source.exaggeration)
         if not final:
             self._show(document, made, document.scene.with_tensors(values))
             return

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from core.cameras import Camera
+from core.editing.changes import at_depths, depths_of
 from core.gmae.config import Config
 from core.gmae.folder import square
 from core.gmae.gaussians import activate
@@ -42,7 +43,7 @@ class ImageSource:
     mask_ratio, seed
         Share of the patches that the model did not see, and which those were.
     exaggeration
-        Of depth, see :func:`core.gmae.splatting.scene_of`.
+        Of depth, see :func:`drawn_out`.
     refined
         Steps of fitting to the image since the model made the numbers.
     """
@@ -67,9 +68,8 @@ class ImageSource:
     def scene(self) -> GaussianScene:
         """The Gaussians as a scene."""
         made = activate(self.outputs, self.config.scale_cap)
-        return scene_of(
-            made, self.config.projection, self.config.size, exaggeration=self.exaggeration
-        )
+        scene = scene_of(made, self.config.projection, self.config.size)
+        return scene.with_tensors(drawn_out(scene, self.camera, self.exaggeration))
 
     def hidden(self) -> Tensor:
         """The pixels that the model did not see, bool ``(S, S)``."""
@@ -119,6 +119,19 @@ def describe_image(
     pixels = square(image, model.config.size).unsqueeze(0)
     outputs = model.outputs(pixels)
     return ImageSource(name, path, model_name, model.config, notes, pixels, outputs)
+
+
+def drawn_out(scene: GaussianScene, camera: Camera, factor: float) -> dict[str, Tensor]:
+    """Means and scales with ``factor`` times as much depth behind the nearest Gaussian.
+
+    The picture of the camera stays. The nearest stays where it is: about ``z = 0``, as
+    :func:`core.gmae.splatting.scene_of` exaggerates, a large factor would bring Gaussians to the
+    eye, and what a model puts near would become small.
+    """
+    everything = torch.ones(len(scene), dtype=torch.bool)
+    depths = depths_of(scene, everything, camera)
+    nearest = depths.min()
+    return at_depths(scene, everything, camera, nearest + factor * (depths - nearest))
 
 
 @torch.no_grad()

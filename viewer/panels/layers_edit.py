@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QWidget,
 )
 
@@ -21,6 +22,7 @@ from viewer.panels.panel import FieldGuard, described, wrapped
 from viewer.session import Session
 from viewer.widgets.section import Section
 
+SPIN_WIDTH = 72
 SAMPLE = 100_000
 """Of a large scene's Gaussians whose depths tell what a usual step is."""
 NONE_SELECTED = "Select Gaussians first: with a tool, or what is drawn."
@@ -83,6 +85,8 @@ class EditSection(Section):
         self.step_spin = QDoubleSpinBox()
         self.step_spin.setDecimals(3)
         self.step_spin.setRange(0.001, 1e6)
+        self.step_spin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.step_spin.setMinimumWidth(SPIN_WIDTH)
         self.step_spin.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
         self.step_spin.setKeyboardTracking(False)
         self.step_spin.installEventFilter(self._guard)
@@ -102,7 +106,7 @@ class EditSection(Section):
         second.addWidget(self.near_button, 1)
         second.addWidget(self.far_button, 1)
         second.addWidget(QLabel("by"))
-        second.addWidget(self.step_spin)
+        second.addWidget(self.step_spin, 1)
         self.body.addWidget(self.told)
         self.body.addLayout(first)
         self.body.addLayout(second)

@@ -20,12 +20,14 @@ from PySide6.QtWidgets import (
 )
 
 from core.gmae.config import Projection
-from core.gmae.images import MAX_MASK_RATIO, ImageSource
+from core.gmae.images import MAX_MASK_RATIO, ImageSource, PictureQuality
+from viewer import theme
 from viewer.imaging import JOB
 from viewer.panels.panel import FieldGuard, described, wrapped
 from viewer.session import Session
 from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.group import Group
+from viewer.widgets.icon_label import IconLabel
 from viewer.widgets.job_status import REFRESH_MS, show_fraction
 from viewer.widgets.numbers import MISSING, count_text, percent_text, steps_text
 from viewer.widgets.numbers_table import NumbersTable
@@ -36,7 +38,7 @@ MAX_SEED = 9999
 STEPS, MAX_STEPS = 100, 2000
 OCTAVE = 10
 """Steps of the depth slider in a factor of two."""
-DEPTHS = (-2 * OCTAVE, 29)
+DEPTHS = (-2 * OCTAVE, 4 * OCTAVE)
 HOLES = 0.1
 """Share of the picture from which on it is told that nothing covers it."""
 ABOUT = (
@@ -89,9 +91,7 @@ class ImageSection(Section):
         self.about = wrapped(ABOUT)
         self.open_button, self.paste_button = QPushButton("Open Image…"), QPushButton("Paste")
         described(self.open_button, "Open image", "Open Image as Gaussians (Ctrl+G)")
-        described(
-            self.paste_button, "Paste image", "Paste Image as Gaussians (Ctrl+V, in the picture)"
-        )
+        described(self.paste_button, "Paste image", "Paste Image as Gaussians (Ctrl+V)")
         self.model_combo = QComboBox()
         self.model_combo.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         described(
@@ -202,7 +202,13 @@ class ImageSection(Section):
         column.addLayout(refine)
         column.addWidget(self.bar)
         column.addWidget(self.progress)
-        column.addWidget(self.holes)
+        self.warning = Group()
+        row = QHBoxLayout(self.warning)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        row.addWidget(IconLabel(theme.level_icon("warning"), 16), 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(self.holes, 1)
+        column.addWidget(self.warning)
         column.addWidget(self.table)
         self.body.addWidget(self.about)
         self.body.addLayout(buttons)
@@ -306,8 +312,15 @@ class ImageSection(Section):
                 self.model_combo.setCurrentIndex(1)
             self.model_combo.addItem("Choose a file…")
 
+    @property
+    def _quality(self) -> PictureQuality | None:
+        """What is measured of what is drawn; None while other patches are being hidden."""
+        shown, source = self._imaging.shown, self._imaging.source
+        same = shown is not None and source is not None and shown.outputs is source.outputs
+        return self._imaging.quality if same else None
+
     def _show_summary(self, source: ImageSource | None) -> None:
-        quality = self._imaging.quality
+        quality = self._quality
         psnr = "" if quality is None else f" · {quality.psnr:.1f} dB"
         self.summary.set_text("" if source is None else f"{source.name}{psnr}")
 
@@ -328,10 +341,10 @@ class ImageSection(Section):
         steps = source.notes.get("steps")
         trained = f", trained {steps_text(steps)}" if isinstance(steps, int) else ""
         refined = f" Refined by {steps_text(source.refined)}." if source.refined else ""
-        saw = "The model saw" if source.mask_ratio == 0 else "It saw the rest of"
+        share = "" if source.mask_ratio == 0 else f"{1 - source.mask_ratio:.0%} of "
         self.facts.setText(
-            f"{saw} the middle square, {side} × {side} pixels. Made by {source.model}{trained}."
-            f"{refined}"
+            f"The model saw {share}the middle square, {side} × {side} pixels. "
+            f"Made by {source.model}{trained}.{refined}"
         )
 
     def _show_settings(self, source: ImageSource) -> None:
@@ -351,7 +364,7 @@ class ImageSection(Section):
         self.depth_value.setText(_factor_text(2.0 ** (self.depth_slider.value() / OCTAVE)))
 
     def _show_quality(self, source: ImageSource) -> None:
-        quality, config = self._imaging.quality, source.config
+        quality, config = self._quality, source.config
         hidden = None if quality is None else quality.hidden_mse
         self.table.show_values(
             None if quality is None else f"{quality.psnr:.2f} dB",
@@ -362,10 +375,10 @@ class ImageSection(Section):
             CAMERAS[config.projection],
         )
         holes = quality is not None and quality.uncovered > HOLES
-        self.holes.setVisible(holes)
+        self.warning.setVisible(holes)
         if quality is not None and holes:
             self.holes.setText(
-                f"There are holes: {percent_text(quality.uncovered)} of the picture is not covered."
+                f"Holes: {percent_text(quality.uncovered)} of the picture is white ground."
             )
 
     def _show_job(self) -> None:
