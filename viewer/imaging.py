@@ -36,6 +36,7 @@ from core.images import save_image
 from core.jobs import FINISHED, Job, Progress, Steps
 from core.scene import GaussianScene
 from viewer.layout import settings
+from viewer.memory import same
 from viewer.steps import Opened, ready_scores
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Imaging(QObject):
         self._number = 0
         self._job: Job | None = None
         self._preview: ImageSource | None = None
-        self._measured: tuple[GaussianScene, Tensor] | None = None
+        self._measured: tuple[GaussianScene, Tensor, ImageSource] | None = None
         self.quality: PictureQuality | None = None
         """How near the living Gaussians are to the image; None until that is measured."""
         self.psnr: float | None = None
@@ -312,13 +313,13 @@ class Imaging(QObject):
             self.quality = self._measured = None
             return
         scene, alive = document.scene, document.alive
-        measured = self._measured
-        if measured is not None and measured[0] is scene and measured[1] is alive:
+        wanted = scene, alive, source
+        if self._measured is not None and all(map(same, self._measured, wanted)):
             return
-        self._measured = scene, alive
+        self._measured = wanted
 
         def take(quality: PictureQuality) -> None:
-            if self._session.document is document and document.scene is scene:
+            if self._measured is wanted:
                 self.quality = quality
                 self.changed.emit()
 

@@ -34,6 +34,7 @@ from viewer.widgets.numbers_table import NumbersTable
 from viewer.widgets.section import Section
 
 PICTURE_PX = 104
+SPIN_WIDTH = 96
 MAX_SEED = 9999
 STEPS, MAX_STEPS = 100, 2000
 OCTAVE = 10
@@ -135,7 +136,7 @@ class ImageSection(Section):
         self.depth_value = _value()
 
     def _make_refining(self) -> None:
-        self.refine_button = QPushButton("Refine to This Image")
+        self.refine_button = QPushButton("Refine Image")
         described(
             self.refine_button,
             "Refine to this image",
@@ -147,6 +148,8 @@ class ImageSection(Section):
         self.steps_spin.setSingleStep(50)
         self.steps_spin.setValue(STEPS)
         self.steps_spin.setSuffix(" steps")
+        self.steps_spin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.steps_spin.setMinimumWidth(SPIN_WIDTH)
         described(self.steps_spin, "Steps of refining", "How many steps of Adam.")
         self.steps_spin.installEventFilter(self._guard)
         self.cancel_button = QPushButton("Cancel")
@@ -197,7 +200,7 @@ class ImageSection(Section):
         refine = QHBoxLayout()
         refine.setSpacing(6)
         refine.addWidget(self.refine_button, 1)
-        refine.addWidget(self.steps_spin)
+        refine.addWidget(self.steps_spin, 1)
         refine.addWidget(self.cancel_button)
         column.addLayout(refine)
         column.addWidget(self.bar)

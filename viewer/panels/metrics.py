@@ -52,7 +52,8 @@ SPACING_PX = 16
 MARGIN_PX = 10
 NARROW_PX = {"before": 760, "change": 460}
 """Below these widths of the table these columns are left out."""
-BACKGROUNDS = {"On black": (0.0, 0.0, 0.0), "On white": (1.0, 1.0, 1.0)}
+ON_WHITE = "On white"
+BACKGROUNDS = {"On black": (0.0, 0.0, 0.0), ON_WHITE: (1.0, 1.0, 1.0)}
 NO_SCENE = "Open a scene first."
 NOTHING = (
     "There is nothing to compare the scene with: it has no photos, and is as it was opened. "
@@ -105,6 +106,7 @@ class MetricsPanel(QWidget):
         self.measuring = Measuring(session, self)
         self._guard = FieldGuard(self)
         self._across = 0
+        self._index_before: int | None = None
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.setAccessibleName("Metrics panel")
         self._make_parts()
@@ -113,6 +115,7 @@ class MetricsPanel(QWidget):
         self._timer = QTimer(self, singleShot=True, interval=REFRESH_MS)
         self._timer.timeout.connect(self.refresh)
         self.measuring.changed.connect(self._schedule)
+        session.document_replaced.connect(self._choose_background)
         for changed in (
             session.document_replaced,
             session.state_changed,
@@ -254,6 +257,18 @@ class MetricsPanel(QWidget):
             self.measuring.run(self.background_box.currentData())
         else:
             self.session.notified.emit("warning", self.empty_text.text())
+
+    @Slot()
+    def _choose_background(self) -> None:
+        """Images are measured as their models were trained, on white; other scenes as before."""
+        if self.session.imaging.source is None:
+            index, self._index_before = self._index_before, None
+        else:
+            if self._index_before is None:
+                self._index_before = self.background_box.currentIndex()
+            index = self.background_box.findText(ON_WHITE)
+        if index is not None:
+            self.background_box.setCurrentIndex(index)
 
     @Slot(QModelIndex)
     def _choose(self, index: QModelIndex) -> None:
