@@ -46,7 +46,7 @@ ABOUT = (
     "Open or paste an image: a masked autoencoder makes a few hundred Gaussians of its middle "
     "square, each with a depth."
 )
-BOX = "That comes along"
+BOX = "nano64 (comes along)"
 CAMERAS = {
     Projection.AUTHORS: "authors'",
     Projection.PINHOLE: "pinhole",
