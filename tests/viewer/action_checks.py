@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog
 
@@ -14,6 +15,7 @@ from core.formats import load_scene, save_scene
 from core.jobs import JobState
 from tests.blobs import blob_scene
 from tests.viewer.action_stage import LEFT, NO_KEY, Stage
+from tests.viewer.image_stage import tiny_model, write_image
 from tests.viewer.window_stage import COUNT
 from viewer.action_table import TOOL_IDS
 from viewer.export_dialog import ExportDialog
@@ -37,6 +39,25 @@ def opens_a_file(stage: Stage, act: Act) -> None:
     assert stage.session.document is not None
     assert len(stage.session.document.scene) == 50
     assert stage.window.windowTitle().startswith("other.ply")
+
+
+def opens_an_image(stage: Stage, act: Act) -> None:
+    image = write_image(stage.folder / "boat.png")
+    with tiny_model(stage.folder):
+        act()
+        stage.choose_file(image)
+        stage.wait(lambda: stage.session.imaging.source is not None)
+    assert stage.window.windowTitle().startswith("boat.png")
+
+
+def pastes_an_image(stage: Stage, act: Act) -> None:
+    image = QImage(40, 40, QImage.Format.Format_RGB32)
+    image.fill(Qt.GlobalColor.red)
+    QApplication.clipboard().setImage(image)
+    with tiny_model(stage.folder):
+        act()
+        stage.wait(lambda: stage.session.imaging.source is not None)
+    assert stage.window.windowTitle().startswith("Pasted image")
 
 
 def opens_a_folder(stage: Stage, act: Act) -> None:

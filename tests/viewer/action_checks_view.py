@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QApplication
 
 from tests.viewer.action_stage import SPECS, VIEWS, Stage, hold
 from viewer.action_table import MODE_ACTIONS, OVERLAY_ACTIONS, UP_AXES
-from viewer.commands import COMPARE_MODES, ENGINES
+from viewer.commands import BACKGROUNDS, COMPARE_MODES, ENGINES
 from viewer.compare import LIVE, CompareMode
 from viewer.look import Engine, Mode, Overlay
 from viewer.viewport.canvas import GlCanvas
@@ -86,6 +86,17 @@ def draws_by(id: str, stage: Stage, act: Act) -> None:
     elif engine == Engine.OPENGL:
         assert frame.splats is not None
     assert frame.backend in stage.window.status.backend.full_text
+
+
+def draws_on(id: str, stage: Stage, act: Act) -> None:
+    color = BACKGROUNDS[id]
+    stage.session.set_background((0.3, 0.2, 0.1))
+    stage.settle()
+    act()
+    stage.settle()
+    assert [other for other in BACKGROUNDS if stage.checked(other)] == [id]
+    corner = stage.on_screen()[-20, -20]
+    assert np.abs(corner - 255 * np.array(color)).max() <= 1
 
 
 def goes_full_screen(stage: Stage, act: Act) -> None:

@@ -1,6 +1,7 @@
 """A window with a tiny model in the box, and an image to open in it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -97,15 +98,21 @@ def write_image(path: Path, size: tuple[int, int] = (60, 40)) -> Path:
     return path
 
 
+@contextmanager
+def tiny_model(folder: Path) -> Iterator[None]:
+    """A small model, not trained, in the place of the one that comes along."""
+    box = folder / "tiny.safetensors"
+    save_model(new_model(TINY, seed=3), box, {"steps": 5})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models, "BOX_MODEL", box)
+        yield
+
+
 @pytest.fixture
-def stage(
-    qtbot: QtBot, qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Stage]:
+def stage(qtbot: QtBot, qapp: QApplication, tmp_path: Path) -> Iterator[Stage]:
     apply_theme(qapp)
     warm_up()
-    box = tmp_path / "tiny.safetensors"
-    save_model(new_model(TINY, seed=3), box, {"steps": 5})
-    monkeypatch.setattr(models, "BOX_MODEL", box)
-    stage = Stage(qtbot, tmp_path)
-    yield stage
-    stage.close()
+    with tiny_model(tmp_path):
+        stage = Stage(qtbot, tmp_path)
+        yield stage
+        stage.close()

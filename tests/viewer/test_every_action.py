@@ -22,7 +22,7 @@ from tests.viewer.action_stage import (
 )
 from tests.viewer.window_stage import COUNT
 from viewer.action_table import ACTIONS, MODE_ACTIONS, OVERLAY_ACTIONS, TOOL_IDS, UP_AXES
-from viewer.commands import COMPARE_MODES, ENGINES
+from viewer.commands import BACKGROUNDS, COMPARE_MODES, ENGINES
 from viewer.layout import WORKSPACES
 from viewer.main_window import MainWindow
 from viewer.session import Session
@@ -48,6 +48,8 @@ Check = Callable[[Stage, Callable[[], None]], None]
 CHECKS: dict[str, Check] = {
     "file.open": work.opens_a_file,
     "file.open_folder": work.opens_a_folder,
+    "file.open_image": work.opens_an_image,
+    "file.paste_image": work.pastes_an_image,
     "file.open_demo": work.opens_the_demo,
     "file.train": work.begins_training,
     "file.open_dataset": work.attaches_photos,
@@ -79,6 +81,7 @@ CHECKS: dict[str, Check] = {
     "view.rings": view.marks_in_turn,
     "view.overlay": view.hides_all_overlays,
     **{id: partial(view.draws_by, id) for id in ENGINES},
+    **{id: partial(view.draws_on, id) for id in BACKGROUNDS},
     "app.fullscreen": view.goes_full_screen,
     "cam.frame": view.frames_the_selection,
     "cam.reset": view.goes_home,

@@ -18,6 +18,8 @@ from viewer.widgets.shortcut_sheet import ShortcutSheet
 WINDOW_KEYS = {
     "file.open": "Ctrl+O",
     "file.open_dataset": "Ctrl+Shift+O",
+    "file.open_image": "Ctrl+G",
+    "file.paste_image": "Ctrl+V",
     "file.export": "Ctrl+E",
     "file.screenshot": "F9",
     "app.palette": "Ctrl+Shift+P",

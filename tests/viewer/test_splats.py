@@ -443,3 +443,14 @@ def test_the_same_camera_again_changes_nothing(stage: Stage) -> None:
     stage.painter.show(None)
     assert stage.painter.settled
     assert not stage.painter.busy
+
+
+@pytest.mark.gl
+def test_a_batch_is_painted_on_its_own_background(stage: Stage) -> None:
+    camera = orbit_camera(160, 120)
+    stage.painter.show(replace(stage.batch(camera), background=(1.0, 1.0, 1.0)))
+    stage.painter.settle()
+    while not stage.painter.settled:
+        stage.painter.step()
+    rgb = render(stage.scene, camera, background=(1.0, 1.0, 1.0)).rgb
+    assert_agrees(shot(stage), (rgb.clamp(0, 1) * 255).round().numpy().astype(int))

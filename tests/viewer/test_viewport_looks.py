@@ -309,3 +309,33 @@ def test_moving_repeats_no_work_per_gaussian_in_any_splat_mode(request_: FrameRe
         moved = replace(request, camera=request.camera.scaled(0.7), scale=0.5)
         assert by.splat_colors(moved) is colors
         assert by.legend(moved) is by.legend(request)
+
+
+# What lies behind the scene
+
+
+@pytest.mark.parametrize("mode", [Mode.COLOR, Mode.HEATMAP, Mode.DEPTH, Mode.OPACITY])
+def test_every_mode_is_drawn_on_the_background_of_the_look(
+    request_: FrameRequest, mode: Mode
+) -> None:
+    white, dark = ((1.0, 1.0, 1.0), BACKGROUND)
+    seen = {
+        color: shown(replace(request_, look=Look(mode=mode, background=color)))
+        for color in (white, dark)
+    }
+    behind = render(request_.scene, request_.camera).alpha == 0
+    assert bool(behind.any())
+    for color, pixels in seen.items():
+        assert (pixels[behind] - levels(torch.tensor(color))).abs().max() <= 1
+    covered = render(request_.scene, request_.camera).alpha > 0.999
+    assert (seen[white] - seen[dark])[covered].abs().max() <= 1
+
+
+def test_what_is_not_selected_recedes_into_the_background_of_the_look() -> None:
+    scene = wall_scene()
+    none = torch.zeros(len(scene), dtype=torch.bool)
+    some = none.clone()
+    some[0] = True
+    white = tints(None, some, scene, heat=False, background=(1.0, 1.0, 1.0))
+    assert torch.equal(white[1], torch.tensor([1.0, 1.0, 1.0, REST_SHARE]))
+    assert torch.equal(white[0], tints(None, some, scene, heat=False)[0])

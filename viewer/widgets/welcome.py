@@ -236,7 +236,7 @@ class Welcome(QScrollArea):
             "cameras.json."
         )
         self.train_button.clicked.connect(self.train_asked)
-        self.image_button = QPushButton("Or make an image into Gaussians…")
+        self.image_button = QPushButton("Or open an image…")
         self.image_button.setObjectName("link")
         self.image_button.setToolTip(
             "Open Image as Gaussians (Ctrl+G)\nA masked autoencoder makes a few hundred Gaussians "
@@ -270,7 +270,7 @@ class Welcome(QScrollArea):
         column.addSpacing(4)
         column.addLayout(self._cards)
         links = QHBoxLayout()
-        links.setSpacing(18)
+        links.setSpacing(8)
         links.addWidget(self.train_button)
         links.addWidget(self.image_button)
         links.addStretch(1)
