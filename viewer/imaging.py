@@ -70,6 +70,7 @@ class Imaging(QObject):
         self._folder: Path | None = None
         self._number = 0
         self._job: Job | None = None
+        self._show_partial: Callable[[Refined], None] = lambda _: None
         self._preview: ImageSource | None = None
         self._measured: tuple[GaussianScene, Tensor, ImageSource] | None = None
         self.quality: PictureQuality | None = None
@@ -194,15 +195,15 @@ class Imaging(QObject):
         def take(made: tuple[ImageSource, GaussianScene]) -> None:
             if self._session.document is not document:
                 return
-            if document.contents.revision is not revision or document.locked:
-                return
             if final:
                 self._end_preview()
-                if (ratio, seed) != (source.mask_ratio, source.seed):
-                    name = f"Hide {ratio:.0%} of the image" if ratio else "Show the whole image"
-                    self._change(document, made[1].tensors(), made[0], name)
-            else:
+            if document.contents.revision is not revision or document.locked:
+                return
+            if not final:
                 self._show(document, *made)
+            elif (ratio, seed) != (source.mask_ratio, source.seed):
+                name = f"Hide {ratio:.0%} of the image" if ratio else "Show the whole image"
+                self._change(document, made[1].tensors(), made[0], name)
 
         self._session.asker.ask("image-mask", describe, take)
 
@@ -246,11 +247,15 @@ class Imaging(QObject):
                 "info", f"Refined: {refined.psnr:.1f} dB. Undo brings the model's own back."
             )
 
+        def show(partial: Refined) -> None:
+            drawn = document.visible if session.drawn is None else session.drawn
+            session.show_live(scene_by(partial).select(drawn[alive]))
+
         document.locked = True
+        self._show_partial = show
         self._job = session.runner.start(
             JOB, fitting, take, stopped=lambda _partial: self._stop(document)
         )
-        self._scene_by = scene_by
         self.changed.emit()
 
     @Slot(Progress)
@@ -260,7 +265,7 @@ class Imaging(QObject):
             return
         self.psnr = progress.values.get("psnr", self.psnr)
         if isinstance(job.partial, Refined):
-            self._session.show_live(self._scene_by(job.partial))
+            self._show_partial(job.partial)
         self.changed.emit()
 
     def _stop(self, document: Document) -> None:

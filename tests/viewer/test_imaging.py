@@ -19,6 +19,7 @@ from core.gmae.model import new_model
 from core.gmae.splatting import WHITE
 from core.gmae.weights import save_model
 from core.rendering import render
+from core.scoring import SCORES
 from tests.core.test_cli_gmae import TINY
 from tests.viewer.image_stage import Stage, stage, write_image
 from tests.viewer.test_window import CANCEL, answer, drop
@@ -26,7 +27,7 @@ from tests.viewer.window_stage import write_scene
 from viewer.app import with_default_command
 from viewer.imaging import PASTED
 from viewer.layout import recent_files
-from viewer.look import BACKGROUND
+from viewer.look import BACKGROUND, Backdrop
 
 __all__ = ["stage"]
 
@@ -194,6 +195,16 @@ def test_another_image_asks_about_changes_first(stage: Stage) -> None:
     assert stage.session.title == "boat.png"
 
 
+def test_the_preferred_background_lies_behind_scenes(stage: Stage) -> None:
+    stage.window.preferences.set(background=Backdrop.BLACK)
+    assert stage.session.look.background == (0, 0, 0)
+    stage.open()
+    assert stage.session.look.background == WHITE
+    stage.window.files.open(write_scene(stage.folder, 50))
+    stage.until(lambda: stage.imaging.source is None)
+    assert stage.session.look.background == (0, 0, 0)
+
+
 # What a person does with it
 
 
@@ -311,6 +322,9 @@ def test_selected_gaussians_are_recoloured_and_moved(stage: Stage) -> None:
     stage.idle()
     assert document.history.undo_name == "Recolour"
     colors = document.scene.base_colors()[document.selected]
+    plain = [name for name, entry in SCORES.items() if not entry.needs]
+    assert plain
+    stage.until(lambda: not any(document.is_stale(name) for name in plain))
     assert torch.allclose(colors, torch.tensor([1.0, 0.0, 128 / 255]).expand(2, 3), atol=1e-4)
     camera, everything = stage.source.camera, document.alive
     before = depths_of(document.scene, everything, camera)
