@@ -72,6 +72,7 @@ class Imaging(QObject):
         self._job: Job | None = None
         self._show_partial: Callable[[Refined], None] = lambda _: None
         self._preview: ImageSource | None = None
+        self._hiding: object = None
         self._measured: tuple[GaussianScene, Tensor, ImageSource] | None = None
         self.quality: PictureQuality | None = None
         """How near the living Gaussians are to the image; None until that is measured."""
@@ -101,6 +102,11 @@ class Imaging(QObject):
     def running(self) -> bool:
         """Whether a refinement runs."""
         return self._job is not None and self._job.state not in FINISHED
+
+    @property
+    def hiding(self) -> bool:
+        """Whether other patches are asked to be hidden, and are not yet."""
+        return self._hiding is not None
 
     @property
     def model_file(self) -> Path | None:
@@ -170,7 +176,8 @@ class Imaging(QObject):
 
     def begin(self) -> None:
         """Another document is there, made of an image or not; before that is announced."""
-        self._preview = self.quality = self.psnr = self._job = None
+        self._preview = self._hiding = self._measured = None
+        self.quality = self.psnr = self._job = None
         self._measure()
         self.changed.emit()
 
@@ -187,6 +194,7 @@ class Imaging(QObject):
         if source is None or document is None or self._loaded is None or document.locked:
             return
         model, revision = self._loaded[2], document.contents.revision
+        asked = self._hiding = object()
 
         def describe() -> tuple[ImageSource, GaussianScene]:
             made = hide_patches(source, model, ratio, seed)
@@ -195,6 +203,8 @@ class Imaging(QObject):
         def take(made: tuple[ImageSource, GaussianScene]) -> None:
             if self._session.document is not document:
                 return
+            if self._hiding is asked:
+                self._hiding = None
             if final:
                 self._end_preview()
             if document.contents.revision is not revision or document.locked:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 from torch import Tensor
@@ -86,9 +87,10 @@ class Stage:
     def close(self) -> None:
         self.session.shut_down()
         self.window.files.asks_before_discarding = False
+        QTest.qWait(10)
         self.window.close()
         self.window.deleteLater()
-        QApplication.processEvents()
+        QTest.qWait(10)
 
 
 def write_image(path: Path, size: tuple[int, int] = (60, 40)) -> Path:

@@ -213,7 +213,7 @@ def test_hidden_patches_are_seen_while_dragging_and_one_edit_in_the_end(stage: S
     drag(stage, section.hide_slider, 75, drop=False)
     stage.until(lambda: stage.session.live is not None)
     assert not stage.session.document.history.edits
-    assert stage.imaging.shown.mask_ratio == section.hide_slider.value() / 100
+    stage.until(lambda: stage.imaging.shown.mask_ratio == section.hide_slider.value() / 100)
     QTest.mouseRelease(section.hide_slider, LEFT)
     stage.until(lambda: stage.session.document.history.edits)
     stage.idle()

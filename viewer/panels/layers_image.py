@@ -359,7 +359,8 @@ class ImageSection(Section):
         )
         for field, value in shown:
             field.setEnabled(editable)
-            if not (isinstance(field, QSlider) and field.isSliderDown()):
+            pending = self._imaging.hiding and field is not self.depth_slider
+            if not (pending or (isinstance(field, QSlider) and field.isSliderDown())):
                 with QSignalBlocker(field):
                     field.setValue(value)
         self.seed_spin.setEnabled(editable and source.mask_ratio > 0)
