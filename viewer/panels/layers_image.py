@@ -80,6 +80,7 @@ class ImageSection(Section):
         self._imaging = session.imaging
         self._guard = FieldGuard(self)
         self._pictured: ImageSource | None = None
+        self._listed: Path | None = None
         self._make_opening()
         self._make_picture()
         self._make_settings()
@@ -305,15 +306,17 @@ class ImageSection(Section):
             self._show_job()
 
     def _show_models(self) -> None:
-        chosen = self._imaging.model_file
-        with QSignalBlocker(self.model_combo):
-            self.model_combo.clear()
-            self.model_combo.addItem(BOX, None)
-            if chosen is not None:
-                self.model_combo.addItem(chosen.name, str(chosen))
-                self.model_combo.setItemData(1, str(chosen), Qt.ItemDataRole.ToolTipRole)
-                self.model_combo.setCurrentIndex(1)
-            self.model_combo.addItem("Choose a file…")
+        chosen, combo = self._imaging.model_file, self.model_combo
+        with QSignalBlocker(combo):
+            if not combo.count() or chosen != self._listed:
+                self._listed = chosen
+                combo.clear()
+                combo.addItem(BOX, None)
+                if chosen is not None:
+                    combo.addItem(chosen.name, str(chosen))
+                    combo.setItemData(1, str(chosen), Qt.ItemDataRole.ToolTipRole)
+                combo.addItem("Choose a file…")
+            combo.setCurrentIndex(0 if chosen is None else 1)
 
     @property
     def _quality(self) -> PictureQuality | None:
