@@ -37,6 +37,7 @@ from viewer.opening import Opening
 from viewer.peeling import Peeling
 from viewer.refining import Refining
 from viewer.steps import (
+    Opened,
     dataset_steps,
     export_steps,
     open_steps,

@@ -1,7 +1,5 @@
 """An image in the window: how it gets there, what is shown, and what a person does with it."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -25,6 +23,7 @@ from tests.viewer.image_stage import Stage, stage, write_image
 from tests.viewer.test_window import CANCEL, answer, drop
 from tests.viewer.window_stage import write_scene
 from viewer.app import with_default_command
+from viewer.export_dialog import ExportDialog
 from viewer.imaging import PASTED
 from viewer.layout import recent_files
 from viewer.look import BACKGROUND, Backdrop
@@ -193,6 +192,20 @@ def test_another_image_asks_about_changes_first(stage: Stage) -> None:
     drop(stage.window, [write_image(stage.folder / "other.png")])
     assert seen == ["boat.png has changes that are not exported."]
     assert stage.session.title == "boat.png"
+
+
+def test_an_image_that_is_brought_back_is_one_again(stage: Stage) -> None:
+    source, session = stage.open(), stage.session
+    held = session.document, session.loaded, session.dataset
+    stage.window.files.open(write_scene(stage.folder, 50))
+    stage.until(lambda: stage.imaging.source is None)
+    stage.idle()
+    session.hold(held)
+    assert stage.source is source
+    assert session.look.background == WHITE
+    stage.until(lambda: stage.imaging.quality is not None)
+    stage.imaging.hide(0.5, 0)
+    stage.until(lambda: stage.source.mask_ratio == 0.5)
 
 
 def test_the_preferred_background_lies_behind_scenes(stage: Stage) -> None:
@@ -373,12 +386,11 @@ def test_an_exported_image_opens_again_as_the_same_picture(stage: Stage) -> None
     stage.open()
     stage.session.document.delete(torch.arange(TINY.gaussians) == 0)
     QTest.keyClick(stage.window, Qt.Key.Key_E, CONTROL)
-    dialog = stage.window.findChild(QFileDialog)
-    field = dialog.findChild(QLineEdit, "fileNameEdit")
-    assert Path(field.text()).name == "boat.ply"
+    stage.until(lambda: stage.window.findChild(ExportDialog) is not None)
+    dialog = stage.window.findChild(ExportDialog)
     path = stage.folder / "boat.ply"
-    field.setText(str(path))
-    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert dialog.path == path
+    QTest.keyClick(dialog.path_field, Qt.Key.Key_Return)
     stage.until(path.exists)
     stage.idle()
     again = load_scene(path).scene
