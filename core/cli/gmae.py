@@ -224,45 +224,63 @@ def layers(
     refine: Annotated[
         int, typer.Option("--refine", min=0, help="Steps of fitting to this image.")
     ] = 0,
+    size: Annotated[
+        int | None, typer.Option("--size", min=1, help="Pixels a side; else the model's.")
+    ] = None,
+    masks: Annotated[
+        bool, typer.Option("--masks", help="Write the figure by Otsu's threshold of depth.")
+    ] = False,
+    polarity: Annotated[
+        str,
+        typer.Option("--polarity", help="far: the figure is the far side; near; or border."),
+    ] = "far",
+    ply_layers: Annotated[
+        bool, typer.Option("--ply-layers", help="Write each layer as a scene.")
+    ] = False,
+    animation: Annotated[
+        Path | None,
+        typer.Option("--animation", help="Write the peel from near to far, a .gif or .mp4 file."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make an image's Gaussians a scene (.ply), and each of its layers a picture with alpha."""
     import torch
 
     from core.formats import save_scene
+    from core.gmae.exports import Wanted, export_camera, export_layers
+    from core.gmae.figure_ground import Polarity
     from core.gmae.folder import read_image, square
     from core.gmae.gaussians import activate
-    from core.gmae.layers import Grouping, Show, camera_depths, depth_groups, layer_rgba, shown
+    from core.gmae.layers import Grouping, camera_depths, depth_groups
     from core.gmae.refining import refine_image
     from core.gmae.splatting import scene_camera, scene_of
-    from core.images import save_image
 
     started = time.perf_counter()
     chosen = Grouping(_one_of(grouping, list(Grouping), "grouping"))
+    side = Polarity(_one_of(polarity, list(Polarity), "polarity"))
+    wanted = Wanted(mask=masks, scenes=ply_layers, animation=animation, polarity=side)
     loaded = _loaded(model)
     config = loaded.config
+    camera = export_camera(scene_camera(config.size), size)
+    wanted.check(camera, count)
     pixels = square(read_image(image, 2 * config.size), config.size).unsqueeze(0)
     with torch.no_grad():
         outputs = loaded.outputs(pixels)
     if refine:
         outputs = run_steps(refine_image(outputs, pixels, config, refine)).outputs
     scene = scene_of(activate(outputs, config.scale_cap), config.projection, config.size)
-    camera = scene_camera(config.size)
     groups = depth_groups(camera_depths(scene, camera), count, chosen)
     output.mkdir(parents=True, exist_ok=True)
     save_scene(scene, output / "scene.ply")
-    width = len(str(count))
-    for step in range(count):
-        single = layer_rgba(scene, camera, shown(groups, step, count, Show.SINGLE))
-        save_image(single, output / f"layer_{step + 1:0{width}}.png")
-        nearest = layer_rgba(scene, camera, shown(groups, step, count))
-        save_image(nearest, output / f"nearest_{step + 1:0{width}}.png")
+    files = run_steps(export_layers(scene, camera, groups, count, output, wanted))
+    written = [output / "scene.ply", *files]
     report(
         {
             "output": str(output),
             "count": len(scene),
             "layers": count,
             "gaussians_by_layer": groups.bincount(minlength=count).tolist(),
+            "files": [str(file) for file in written] if as_json else len(written),
             "seconds": round(time.perf_counter() - started, 2),
         },
         as_json,

@@ -82,6 +82,27 @@ def test_train_evaluate_and_layers(
     assert np.abs(whole[..., :3] * whole[..., 3:] - drawn.rgb.numpy()).max() < 2 / 255
 
 
+def test_layers_writes_masks_scenes_and_an_animation(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, out = tmp_path / "m.safetensors", tmp_path / "layers"
+    run_json(capsys, "gmae", "train", photos, "-o", model, "--config", "tiny", "--steps", "1")
+    options = ["--layers", "3", "--masks", "--polarity", "near", "--ply-layers", "--size", "48"]
+    options += ["--animation", tmp_path / "peel.gif"]
+    made = run_json(capsys, "layers", photos / "1.png", "-o", out, "--model", model, *options)
+    names = sorted(str(path) for path in [*out.iterdir(), tmp_path / "peel.gif"])
+    assert sorted(made["files"]) == names
+    assert len(names) == 12
+    assert pixels(out / "figure.png").shape == (48, 48)
+    layers = [load_scene(out / f"layer_{step}.ply").scene for step in (1, 2, 3)]
+    assert [len(layer) for layer in layers] == made["gaussians_by_layer"]
+    code, _, err = run(
+        capsys, "layers", photos / "1.png", "-o", out, "--model", model, "--animation", "peel.avi"
+    )
+    assert code == 2
+    assert "peel.avi" in err
+
+
 @pytest.mark.parametrize(
     "options",
     [["--config", "huge"], ["--loss", "none"], ["--camera", "fisheye"], ["--minutes", "0"]],

@@ -1,0 +1,292 @@
+"""Layers on disk: pictures with alpha, the figure's mask, scenes, and the peel as an animation."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from core.cameras import Camera
+from core.errors import UserError
+from core.files import check_target, replacing
+from core.formats import save_scene
+from core.gmae.figure_ground import Polarity, figure_depth, figure_mask, otsu
+from core.gmae.layers import Show, draw_layer, layer_rgba, shown
+from core.images import save_image
+from core.jobs import Progress, Steps
+from core.scene import GaussianScene
+
+ANIMATIONS = (".gif", ".mp4")
+MOST_SIDE_PX = 4096
+MOST_LAYERS = 512
+MOST_ANIMATED_PIXELS = 400_000_000
+"""Of all frames together: a GIF is written from frames in memory, a byte for each pixel."""
+_CODEC = "mp4v"
+
+_Written = tuple[str, list[Path]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to write of a scene's layers.
+
+    Attributes
+    ----------
+    pictures
+        Each layer alone, and all up to it from the near end, as PNG with alpha.
+    mask
+        The figure as an 8-bit PNG: 255 where it is, 0 on the ground.
+    scenes
+        Each layer as a PLY file; one without Gaussians has none.
+    animation
+        A .gif or .mp4 file of the peel.
+    show
+        What a step of the animation draws.
+    background
+        What is behind the animation.
+    seconds
+        How long a step of the animation stays.
+    threshold, polarity
+        What the mask takes for the figure; Otsu's threshold where it is None.
+    """
+
+    pictures: bool = True
+    mask: bool = False
+    scenes: bool = False
+    animation: Path | None = None
+    show: Show = Show.NEAREST
+    background: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    seconds: float = 0.25
+    threshold: float | None = None
+    polarity: Polarity = Polarity.FAR
+
+    def check(self, camera: Camera, count: int) -> None:
+        """Refuse what would be too large or could not be written, before any work is done.
+
+        Raises
+        ------
+        UserError
+            If the pictures, their number or the animation are out of bounds, or the animation has
+            a name of another kind.
+        """
+        if not 1 <= count <= MOST_LAYERS:
+            raise UserError(
+                f"{count:,} layers cannot be written.", f"Choose 1 to {MOST_LAYERS} layers."
+            )
+        if max(camera.width, camera.height) > MOST_SIDE_PX:
+            raise UserError(
+                f"Pictures of {camera.width:,} x {camera.height:,} pixels are too large.",
+                f"Choose at most {MOST_SIDE_PX:,} pixels a side.",
+            )
+        if self.animation is None:
+            return
+        check_animation(self.animation)
+        if count * camera.width * camera.height > MOST_ANIMATED_PIXELS:
+            raise UserError(
+                f"An animation of {count:,} frames of {camera.width:,} x {camera.height:,} pixels "
+                "is too large.",
+                "Choose fewer layers or a smaller size.",
+            )
+
+
+def check_animation(path: Path) -> None:
+    """Refuse a name that is not an animation's, or a place where none can be written."""
+    if path.suffix.lower() not in ANIMATIONS:
+        raise UserError(
+            f"{path.name} is not an animation's name.", f"Use one of {', '.join(ANIMATIONS)}."
+        )
+    check_target(path)
+
+
+def export_camera(camera: Camera, size: int | None) -> Camera:
+    """The same view with ``size`` pixels along its longer side; as it is where that is None."""
+    if size is None:
+        return camera
+    factor = size / max(camera.width, camera.height)
+    sides = (max(1, round(side * factor)) for side in (camera.width, camera.height))
+    return camera.resized(*sides)
+
+
+def export_layers(
+    scene: GaussianScene,
+    camera: Camera,
+    groups: Tensor,
+    count: int,
+    folder: Path,
+    wanted: Wanted,
+    keep: Tensor | None = None,
+) -> Steps[tuple[Path, ...]]:
+    """Write layers as a camera sees them; yields progress, returns the files in their order.
+
+    Parameters
+    ----------
+    groups
+        The layer of every Gaussian, 0 the nearest, int64 ``(N,)``; those outside 0..count-1 are in
+        none of them.
+    count
+        Number of layers.
+    folder
+        Where to; it is made where there is none. The animation goes where its own name says.
+    keep
+        The Gaussians that are there at all, bool ``(N,)``; None for all.
+
+    Raises
+    ------
+    UserError
+        See :meth:`Wanted.check`; or if the files cannot be written, or nothing can write an MP4.
+    """
+    wanted.check(camera, count)
+    layered = (groups >= 0) & (groups < count)
+    peel = _Peel(scene, camera, groups, count, layered if keep is None else keep & layered)
+    parts: list[tuple[int, Iterator[_Written]]] = []
+    if wanted.pictures or wanted.mask or wanted.scenes:
+        _make_folder(folder)
+    if wanted.pictures:
+        parts.append((count, _pictures(peel, folder)))
+    if wanted.mask:
+        parts.append((1, _mask(peel, folder, wanted)))
+    if wanted.scenes:
+        parts.append((count, _scenes(peel, folder)))
+    if wanted.animation is not None:
+        parts.append((count, _animation(peel, wanted.animation, wanted)))
+    files: list[Path] = []
+    total = sum(steps for steps, _ in parts)
+    for done, (message, paths) in enumerate(chain(*(part for _, part in parts)), 1):
+        files += paths
+        yield Progress(done, total, message)
+    return tuple(files)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Peel:
+    """A scene in layers: ``groups`` int64 ``(N,)``, ``keep`` bool ``(N,)``."""
+
+    scene: GaussianScene
+    camera: Camera
+    groups: Tensor
+    count: int
+    keep: Tensor
+
+    def shown(self, step: int, show: Show) -> Tensor:
+        """What a step draws, bool ``(N,)``."""
+        return self.keep & shown(self.groups, step, self.count, show)
+
+    def name(self, kind: str, step: int, suffix: str) -> str:
+        """Of a layer's file; layers count from 1."""
+        return f"{kind}_{step + 1:0{len(str(self.count))}}{suffix}"
+
+
+def _pictures(peel: _Peel, folder: Path) -> Iterator[_Written]:
+    for step in range(peel.count):
+        paths = []
+        for kind, show in (("layer", Show.SINGLE), ("nearest", Show.NEAREST)):
+            paths.append(folder / peel.name(kind, step, ".png"))
+            save_image(layer_rgba(peel.scene, peel.camera, peel.shown(step, show)), paths[-1])
+        yield "Writing pictures", paths
+
+
+def _mask(peel: _Peel, folder: Path, wanted: Wanted) -> Iterator[_Written]:
+    depth = figure_depth(peel.scene.select(peel.keep), peel.camera)
+    cut = otsu(depth) if wanted.threshold is None else wanted.threshold
+    path = folder / "figure.png"
+    save_mask(figure_mask(depth, cut, wanted.polarity), path)
+    yield "Writing the figure's mask", [path]
+
+
+def _scenes(peel: _Peel, folder: Path) -> Iterator[_Written]:
+    for step in range(peel.count):
+        layer, paths = peel.shown(step, Show.SINGLE), []
+        if bool(layer.any()):
+            paths = [folder / peel.name("layer", step, ".ply")]
+            save_scene(peel.scene.select(layer), paths[0])
+        yield "Writing scenes", paths
+
+
+def _animation(peel: _Peel, path: Path, wanted: Wanted) -> Iterator[_Written]:
+    frames = []
+    for step in range(peel.count):
+        keep = peel.shown(step, wanted.show)
+        frames.append(_frame(draw_layer(peel.scene, peel.camera, keep, wanted.background).rgb))
+        if path.suffix.lower() == ".gif":
+            frames[-1] = frames[-1].quantize()
+        if step < peel.count - 1:
+            yield "Drawing the animation", []
+    save_animation(frames, path, wanted.seconds)
+    yield "Writing the animation", [path]
+
+
+def save_mask(mask: Tensor, path: Path) -> None:
+    """Write a mask, bool ``(H, W)``, as an 8-bit grey PNG of 255 and 0."""
+    pixels = mask.cpu().numpy().astype(np.uint8) * 255
+    with replacing(path) as file:
+        Image.fromarray(pixels).save(file, format="PNG")
+
+
+def save_animation(frames: list[Image.Image], path: Path, seconds: float) -> None:
+    """Write frames of one size as an endless GIF or as an MP4, by the name.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written, or nothing here can write an MP4.
+    """
+    check_animation(path)
+    if path.suffix.lower() == ".mp4":
+        _save_video(frames, path, 1 / seconds)
+        return
+    with replacing(path) as file:
+        frames[0].save(
+            file,
+            format="GIF",
+            save_all=True,
+            append_images=frames[1:],
+            duration=round(1000 * seconds),
+            loop=0,
+        )
+
+
+def _save_video(frames: list[Image.Image], path: Path, rate: float) -> None:
+    """Write an MP4. OpenCV wants a file's name, so it is made elsewhere and copied."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / "animation.mp4"
+        height, width = _even(np.asarray(frames[0].convert("RGB"))).shape[:2]
+        codec = cv2.VideoWriter.fourcc(*_CODEC)
+        writer = cv2.VideoWriter(str(made), codec, rate, (width, height))
+        if writer.isOpened():
+            for frame in frames:
+                pixels = _even(np.asarray(frame.convert("RGB")))
+                writer.write(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+        writer.release()
+        if not made.is_file() or made.stat().st_size == 0:
+            raise UserError(
+                "MP4 cannot be written here: OpenCV has no MPEG-4 encoder.", "Choose a .gif file."
+            )
+        with made.open("rb") as source, replacing(path) as file:
+            shutil.copyfileobj(source, file)
+
+
+def _even(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture ``(H, W, 3)`` with its last row or column twice where a side is odd."""
+    height, width = pixels.shape[:2]
+    return np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+def _frame(rgb: Tensor) -> Image.Image:
+    return Image.fromarray((rgb.cpu() * 255).round().clamp(0, 255).to(torch.uint8).numpy())
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"Cannot write to {folder}: {error.strerror or error}.", "Choose another folder."
+        ) from error

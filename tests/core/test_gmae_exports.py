@@ -1,0 +1,165 @@
+"""Layers written to disk and read back."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from core.errors import UserError
+from core.formats import load_scene
+from core.gmae import exports
+from core.gmae.config import Projection
+from core.gmae.exports import Wanted, export_camera, export_layers
+from core.gmae.figure_ground import Polarity, figure_depth, figure_mask, otsu
+from core.gmae.gaussians import activate
+from core.gmae.layers import Show, camera_depths, depth_groups
+from core.gmae.splatting import scene_camera, scene_of
+from core.jobs import Progress, drain
+from core.rendering import render
+from core.scene import GaussianScene
+
+SIZE, COUNT = 32, 4
+CAMERA = scene_camera(SIZE)
+
+
+@pytest.fixture
+def scene() -> GaussianScene:
+    outputs = 1.5 * torch.randn(1, 60, 14, generator=torch.Generator().manual_seed(0))
+    return scene_of(activate(outputs, 1.0), Projection.AUTHORS, SIZE)
+
+
+@pytest.fixture
+def groups(scene: GaussianScene) -> Tensor:
+    return depth_groups(camera_depths(scene, CAMERA), COUNT)
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as file:
+        return np.array(file, dtype=np.float32) / 255
+
+
+def test_single_layers_one_over_the_other_are_the_whole_picture(
+    scene: GaussianScene, groups: Tensor, tmp_path: Path
+) -> None:
+    told: list[Progress] = []
+    steps = export_layers(scene, CAMERA, groups, COUNT, tmp_path / "new", Wanted())
+    files = drain(steps, told.append)
+    assert [(one.done, one.total) for one in told] == [(i + 1, COUNT) for i in range(COUNT)]
+    assert sorted(files) == sorted((tmp_path / "new").iterdir())
+    picture = np.ones((SIZE, SIZE, 3), np.float32)
+    for step in reversed(range(COUNT)):
+        layer = pixels(tmp_path / "new" / f"layer_{step + 1}.png")
+        picture = layer[..., :3] * layer[..., 3:] + picture * (1 - layer[..., 3:])
+    whole = render(scene, CAMERA, background=(1.0, 1.0, 1.0)).rgb.numpy()
+    assert np.abs(picture - whole).max() < 2 / 255
+    nearest = pixels(tmp_path / "new" / f"nearest_{COUNT}.png")
+    over_white = nearest[..., :3] * nearest[..., 3:] + 1 - nearest[..., 3:]
+    assert np.abs(over_white - whole).max() < 2 / 255
+
+
+def test_a_mask_holds_the_figure_of_what_is_kept(
+    scene: GaussianScene, groups: Tensor, tmp_path: Path
+) -> None:
+    keep = torch.arange(len(scene)) % 2 == 0
+    wanted = Wanted(pictures=False, mask=True, polarity=Polarity.NEAR)
+    (path,) = drain(export_layers(scene, CAMERA, groups, COUNT, tmp_path, wanted, keep))
+    depth = figure_depth(scene.select(keep), CAMERA)
+    expected = figure_mask(depth, otsu(depth), Polarity.NEAR).numpy()
+    assert 0.01 < expected.mean() < 0.99
+    np.testing.assert_array_equal(pixels(path), expected.astype(np.float32))
+
+
+def test_layers_as_scenes_hold_their_gaussians(
+    scene: GaussianScene, groups: Tensor, tmp_path: Path
+) -> None:
+    groups = torch.where(groups == 1, -1, groups)
+    wanted = Wanted(pictures=False, scenes=True)
+    files = drain(export_layers(scene, CAMERA, groups, COUNT, tmp_path, wanted))
+    assert [path.name for path in files] == ["layer_1.ply", "layer_3.ply", "layer_4.ply"]
+    for path, group in zip(files, (0, 2, 3), strict=True):
+        torch.testing.assert_close(load_scene(path).scene.means, scene.means[groups == group])
+
+
+def test_a_gif_has_a_frame_for_each_step(
+    scene: GaussianScene, groups: Tensor, tmp_path: Path
+) -> None:
+    path = tmp_path / "peel.gif"
+    wanted = Wanted(pictures=False, animation=path, seconds=0.5)
+    told: list[Progress] = []
+    files = drain(export_layers(scene, CAMERA, groups, COUNT, tmp_path, wanted), told.append)
+    assert files == (path,)
+    assert told[-1].done == told[-1].total == COUNT
+    whole = render(scene, CAMERA, background=(1.0, 1.0, 1.0)).rgb.numpy()
+    with Image.open(path) as animation:
+        assert animation.n_frames == COUNT
+        assert animation.info["duration"] == 500
+        animation.seek(COUNT - 1)
+        last = np.array(animation.convert("RGB"), dtype=np.float32) / 255
+    assert np.abs(last - whole).mean() < 0.02
+
+
+def test_a_video_opens_and_has_even_sides(
+    scene: GaussianScene, groups: Tensor, tmp_path: Path
+) -> None:
+    path = tmp_path / "peel.mp4"
+    wanted = Wanted(pictures=False, animation=path, show=Show.FARTHEST)
+    camera = export_camera(CAMERA, 51)
+    drain(export_layers(scene, camera, groups, COUNT, tmp_path, wanted))
+    video = cv2.VideoCapture(str(path))
+    frames = []
+    while (read := video.read())[0]:
+        frames.append(cv2.cvtColor(read[1], cv2.COLOR_BGR2RGB))
+    video.release()
+    assert len(frames) == COUNT
+    assert frames[0].shape == (52, 52, 3)
+    whole = render(scene, camera, background=(1.0, 1.0, 1.0)).rgb.numpy()
+    assert np.abs(frames[-1][:51, :51] / 255 - whole).mean() < 0.05
+
+
+def test_without_a_codec_one_is_told_and_nothing_is_written(
+    scene: GaussianScene, groups: Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exports, "_CODEC", "zzzz")
+    wanted = Wanted(pictures=False, animation=tmp_path / "peel.mp4")
+    with pytest.raises(UserError, match="encoder"):
+        drain(export_layers(scene, CAMERA, groups, COUNT, tmp_path, wanted))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "size", "count"),
+    [
+        (Wanted(), 4097, 4),
+        (Wanted(), 32, 0),
+        (Wanted(), 32, 513),
+        (Wanted(animation=Path("peel.avi")), 32, 4),
+        (Wanted(animation=Path("missing/peel.gif")), 32, 4),
+        (Wanted(animation=Path("peel.gif")), 4096, 32),
+    ],
+)
+def test_what_is_out_of_bounds_is_refused_before_work(
+    wanted: Wanted,
+    size: int,
+    count: int,
+    scene: GaussianScene,
+    groups: Tensor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    steps = export_layers(
+        scene, export_camera(CAMERA, size), groups, count, tmp_path / "new", wanted
+    )
+    with pytest.raises(UserError):
+        next(steps)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_size_is_that_of_the_longer_side() -> None:
+    wide = export_camera(CAMERA.resized(64, 32), 200)
+    assert (wide.width, wide.height) == (200, 100)
+    assert export_camera(CAMERA, None) is CAMERA
