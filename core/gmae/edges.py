@@ -5,8 +5,9 @@ The paper does not state when a change counts; here it is a step of any channel 
 picture's own gradient.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import lcm
 
 import torch
 from torch import Tensor
@@ -38,15 +39,55 @@ def layer_labels(
     order
         Values to order by instead of depth, ``(N,)``: for the control by chance.
     """
-    groups = depth_groups(camera_depths(scene, camera) if order is None else order, count)
+    return _labels(scene, camera, (count,), change, order)[0]
+
+
+def _labels(
+    scene: GaussianScene,
+    camera: Camera,
+    counts: Sequence[int],
+    change: float,
+    order: Tensor | None,
+) -> list[Tensor]:
+    """:func:`layer_labels` for several numbers of layers, from one pass over the finest of them.
+
+    ``floor(j K / l)`` is also ``floor(i j K / (i l))``: layers of all counts end where those of
+    their least common multiple do.
+    """
+    finest = lcm(*counts)
     size = (camera.height, camera.width)
-    labels = torch.zeros(size, dtype=torch.int64, device=scene.device)
-    before = torch.ones(*size, 3, device=scene.device)
-    for step in range(count):
-        drawn = draw_layer(scene, camera, groups <= step).rgb
-        labels[(drawn - before).abs().amax(-1) > change] = step + 1
-        before = drawn
+    labels = [torch.zeros(size, dtype=torch.int64, device=scene.device) for _ in counts]
+    before = [torch.ones(*size, 3, device=scene.device) for _ in counts]
+    for step, drawn in enumerate(_drawn_layers(scene, camera, finest, order), 1):
+        for number, count in enumerate(counts):
+            layer, rest = divmod(step * count, finest)
+            if rest == 0:
+                changed = (drawn - before[number]).abs().amax(-1) > change
+                labels[number][changed] = layer
+                before[number] = drawn
     return labels
+
+
+def _drawn_layers(
+    scene: GaussianScene, camera: Camera, count: int, order: Tensor | None
+) -> Iterator[Tensor]:
+    """``C_1 ... C_l``, each ``(H, W, 3)`` on white.
+
+    In the order of depth a layer lies behind all that were drawn, so that each Gaussian is drawn
+    once: ``C_j = C_(j-1) - T_(j-1) + T_(j-1) (L_j + 1 - a_j)`` with colour L and alpha a.
+    """
+    groups = depth_groups(camera_depths(scene, camera) if order is None else order, count)
+    if order is not None:
+        for step in range(count):
+            yield draw_layer(scene, camera, groups <= step).rgb
+        return
+    through = torch.ones(camera.height, camera.width, 1, device=scene.device)
+    colors = torch.zeros(camera.height, camera.width, 3, device=scene.device)
+    for step in range(count):
+        layer = draw_layer(scene, camera, groups == step, (0.0, 0.0, 0.0))
+        colors = colors + through * layer.rgb
+        through = through * (1 - layer.alpha.unsqueeze(-1))
+        yield colors + through
 
 
 def label_edges(labels: Tensor, count: int) -> Tensor:
@@ -67,7 +108,8 @@ def layer_edges(
     order: Tensor | None = None,
 ) -> Tensor:
     """Mean of the edges from several numbers of layers, ``(H, W)`` in 0..1."""
-    maps = [label_edges(layer_labels(scene, camera, n, change, order), n) for n in counts]
+    labels = _labels(scene, camera, counts, change, order)
+    maps = [label_edges(layers, count) for layers, count in zip(labels, counts, strict=True)]
     return torch.stack(maps).mean(0)
 
 

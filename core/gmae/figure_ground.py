@@ -58,7 +58,11 @@ def figure_depth(scene: GaussianScene, camera: Camera) -> Tensor:
 
     What is never covered is figure to the paper: what is still white when the ground is drawn.
     """
-    depth, coverage = depth_picture(scene, camera)
+    return covered_depth(*depth_picture(scene, camera))
+
+
+def covered_depth(depth: Tensor, coverage: Tensor) -> Tensor:
+    """Depth where there is coverage, else infinite; all ``(H, W)``."""
     return torch.where(coverage > 0, depth, torch.inf)
 
 

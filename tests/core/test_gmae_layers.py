@@ -251,3 +251,18 @@ def test_trivial_answers_find_what_is_plain() -> None:
     assert measured["border colour"] > 0.8
     assert measured["size near"] > 0.8 > measured["size far"]
     assert {"shuffled far", "local deviation oracle", "all figure"} <= set(measured)
+
+
+def test_edges_of_several_counts_are_those_of_each_drawn_from_the_near_end() -> None:
+    scene = random_scene()
+    groups = depth_groups(camera_depths(scene, CAMERA), 6)
+    expected = torch.zeros(SIZE, SIZE, dtype=torch.int64)
+    before = torch.ones(SIZE, SIZE, 3)
+    for step in range(6):
+        drawn = draw_layer(scene, CAMERA, groups <= step).rgb
+        expected[(drawn - before).abs().amax(-1) > 0.06] = step + 1
+        before = drawn
+    labels = layer_labels(scene, CAMERA, 6)
+    assert (labels == expected).float().mean() > 0.995
+    maps = [label_edges(layer_labels(scene, CAMERA, count), count) for count in (4, 6)]
+    torch.testing.assert_close(layer_edges(scene, CAMERA, (4, 6)), torch.stack(maps).mean(0))
