@@ -122,6 +122,8 @@ MODE_ACTIONS = {
     "view.mode_size": Mode.SIZE,
     "view.mode_error": Mode.ERROR,
     "view.mode_layers": Mode.LAYERS,
+    "view.mode_figure": Mode.FIGURE,
+    "view.mode_edges": Mode.EDGES,
 }
 _MODE_ROWS = (
     ("rgb", "Colour", "Alt+1", "Draw the scene in its own colours.", "color-mode"),
@@ -130,6 +132,8 @@ _MODE_ROWS = (
     ("opacity", "Opacity", "", "Colour every Gaussian by its opacity.", "opacity-mode"),
     ("size", "Size", "", "Colour every Gaussian by its largest axis.", "size-mode"),
     ("layers", "Layers", "Alt+5", "Colour every Gaussian by its layer in depth.", "layers"),
+    ("figure", "Figure and Ground", "", "Part the picture by its depth.", "figure"),
+    ("edges", "Edges of Layers", "", "Draw lines where layers in depth begin.", "edges"),
     ("error", "Error against Photo", "Alt+6", "Show where picture and photo differ.", "error-mode"),
 )
 

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from core.gmae.edges import CHANGE
+from core.gmae.figure_ground import Polarity
+
 
 class Mode(StrEnum):
     """What the picture shows."""
@@ -14,6 +17,8 @@ class Mode(StrEnum):
     SIZE = "size"
     ERROR = "error"
     LAYERS = "layers"
+    FIGURE = "figure"
+    EDGES = "edges"
 
 
 class Scale(StrEnum):
@@ -86,6 +91,12 @@ class Look:
         What draws the splats.
     background
         What lies behind the scene, and behind photos that are transparent; RGB in 0 to 1.
+    figure_depth, polarity
+        Where figure and ground part, world units, and which side is the figure; None is Otsu's
+        threshold.
+    edge_layers, edge_change
+        Between how many layers edges are drawn, and what step of a colour is a change; None is the
+        mean of several.
     """
 
     mode: Mode = Mode.COLOR
@@ -101,6 +112,10 @@ class Look:
     photo_opacity: float = 0.0
     engine: Engine = Engine.AUTO
     background: Color = BACKGROUND
+    figure_depth: float | None = None
+    polarity: Polarity = Polarity.FAR
+    edge_layers: int | None = None
+    edge_change: float = CHANGE
 
     def shows(self, overlay: Overlay) -> bool:
         """Whether an overlay is to be drawn."""

@@ -5,7 +5,7 @@ The paper does not state when a change counts; here it is a step of any channel 
 picture's own gradient.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import lcm
 
@@ -135,6 +135,35 @@ def thinned(strength: Tensor) -> Tensor:
     across = functional.max_pool2d(strength[None, None], (1, 3), 1, (0, 1))[0, 0]
     along = functional.max_pool2d(strength[None, None], (3, 1), 1, (1, 0))[0, 0]
     return torch.where((strength >= across) | (strength >= along), strength, 0.0)
+
+
+def edge_answers(
+    scene: GaussianScene,
+    camera: Camera,
+    counts: Sequence[int] = GROUPS,
+    change: float = CHANGE,
+    photo: Tensor | None = None,
+    seed: int = 0,
+) -> dict[str, Callable[[], Tensor]]:
+    """Edges of layers, and the answers they must beat: each computes its strength ``(H, W)``.
+
+    Parameters
+    ----------
+    photo
+        The photo that the camera took, ``(H, W, 3)``; None where there is none.
+    """
+    chance = torch.rand(len(scene), generator=torch.Generator().manual_seed(seed))
+    everything = torch.ones(len(scene), dtype=torch.bool, device=scene.device)
+    answers: dict[str, Callable[[], Tensor]] = {
+        "layers": lambda: layer_edges(scene, camera, counts, change),
+        "random order": lambda: layer_edges(scene, camera, counts, change, chance.to(scene.device)),
+        "gradient of the picture": lambda: gradient_edges(
+            draw_layer(scene, camera, everything).rgb
+        ),
+    }
+    if photo is not None:
+        answers["gradient of the photo"] = lambda: gradient_edges(photo)
+    return answers
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,11 @@ def paint_legend(painter: QPainter, area: QRect, legend: Legend) -> None:
     _write(painter, left, top + line + metrics.ascent(), legend.note, DIM)
     strip = QRectF(left + before, top + 2.7 * line, BAR_WIDTH, height)
     painter.fillRect(strip, QBrush(gradient(strip.bottomLeft(), strip.topLeft(), legend.colormap)))
+    low = 0.0
+    for high, color in legend.parts:
+        top_of, part = strip.bottom() - high * height, (high - low) * height
+        painter.fillRect(QRectF(strip.left(), top_of, BAR_WIDTH, part), QColor.fromRgbF(*color))
+        low = high
     remark_x = strip.right() + GAP + labels + 2 * GAP
     for tick in _with_room(legend.ticks, height, line):
         _paint_tick(painter, strip, tick, remark_x)

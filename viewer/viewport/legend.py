@@ -7,22 +7,27 @@ from typing import Self
 import numpy as np
 from torch import Tensor
 
+from core.gmae.figure_ground import Polarity
 from core.gmae.layers import DepthLayers
 from core.rendering.heatmap import HeatRange, HeatScale
 from core.scoring import SINGULAR, UNSEEN, Worth
 from core.scoring.ranking import Ranking
+from viewer.viewport.figures import EDGE_COLORMAP, EDGE_FULL, OUTLINE_COLOR, Figure, edge_counts
 from viewer.widgets.numbers import percent_text, value_text
 
 STEPS = 4
 DECADES, FEW_DECADES = 6, 2
 TICK_ROOM = 0.07
 LAYER_TICKS = 8
+GROUND_COLOR = (0.36, 0.36, 0.36)
 NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 SCALE_NOTES = {
     HeatScale.PERCENTILE: "by percentile",
     HeatScale.LINEAR: "by value, linear",
     HeatScale.LOG: "by value, log scale",
 }
+
+Color = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class Legend:
         Where the previewed cut stands, if it is one place of the bar.
     unseen
         Number of living Gaussians drawn grey because no view sees them.
+    parts
+        In the place of a colour map: the upper end of each part of the bar, and its colour.
     """
 
     title: str
@@ -58,6 +65,7 @@ class Legend:
     ticks: tuple[Tick, ...]
     cut: Tick | None = None
     unseen: int = 0
+    parts: tuple[tuple[float, Color], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +123,33 @@ def layers_legend(layers: DepthLayers, colormap: str) -> Legend:
         remark = "" if span is None else value_text(span[0])
         ticks.append(Tick((number + 0.5) / layers.count, str(number + 1), remark))
     return Legend("Layers", "1 is the nearest", colormap, tuple(ticks))
+
+
+def figure_legend(
+    figure: Figure, limits: tuple[float, float], by_otsu: bool, polarity: Polarity
+) -> Legend:
+    """The legend of figure and ground: their depths, near at the bottom, and where they part."""
+    near, far = limits
+    low, high = min(near, figure.threshold), max(far, figure.threshold)
+    place = (figure.threshold - low) / (high - low) if high > low else 0.5
+    colors = (GROUND_COLOR, OUTLINE_COLOR) if figure.far else (OUTLINE_COLOR, GROUND_COLOR)
+    side = "far" if figure.far else "near"
+    note = f"the {side} side{', by the border' if polarity is Polarity.BORDER else ''}"
+    ticks = [Tick(place, value_text(figure.threshold), "Otsu" if by_otsu else "chosen")]
+    if place > TICK_ROOM:
+        ticks.insert(0, Tick(0.0, value_text(low), "near"))
+    if place < 1 - TICK_ROOM:
+        ticks.append(Tick(1.0, value_text(high), "far"))
+    return Legend("Figure", note, "gray", tuple(ticks), parts=((place, colors[0]), (1, colors[1])))
+
+
+def edge_legend(layers: int | None, size: int) -> Legend:
+    """The legend of edges between layers, that were computed at so many pixels."""
+    ticks = [Tick(share, f"{EDGE_FULL * share:.3g}") for share in (0.0, 0.5)]
+    ticks.append(Tick(1.0, f"≥ {EDGE_FULL:.3g}"))
+    counts = edge_counts(layers)
+    of = f"{layers} layers" if layers else f"{counts[0]} to {counts[-1]} layers"
+    return Legend("Edges", f"{of}, at {size} px", EDGE_COLORMAP, tuple(ticks))
 
 
 def error_legend(limit: float, largest: float, mean: float, colormap: str) -> Legend:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from core.cameras import Camera, Matrix, View
 from core.errors import UserError
+from core.gmae.figure_ground import covered_depth
 from core.properties import PROPERTIES
 from core.rendering import Render, render
 from core.rendering.cpu.common import F32
@@ -23,11 +24,20 @@ from core.scene import GaussianScene
 from core.scoring import SCORES
 from viewer.look import Look, Mode, Overlay
 from viewer.memory import Memory
+from viewer.viewport.figures import (
+    Figure,
+    edge_camera,
+    edge_picture,
+    edge_strength,
+    figure_picture,
+)
 from viewer.viewport.legend import (
     Legend,
     Ranked,
     depth_legend,
+    edge_legend,
     error_legend,
+    figure_legend,
     heat_legend,
     layers_legend,
 )
@@ -100,6 +110,10 @@ class Shading:
             base = self._draw_depth(request)
         elif mode == Mode.ERROR:
             base = self._draw_error(request)
+        elif mode == Mode.FIGURE:
+            base = self._draw_figure(request)
+        elif mode == Mode.EDGES:
+            base = self._draw_edges(request)
         else:
             base = self._draw_splats(request)
         return self._finish(request, base)
@@ -227,6 +241,38 @@ class Shading:
         largest, mean = float(field.error.max()), float(field.error.mean())
         legend = error_legend(limit, largest, mean, ERROR_COLORMAP)
         return _Base(rgb, legend, ends=(0.0, limit))
+
+    def _draw_figure(self, request: FrameRequest) -> _Base:
+        look, offset = request.look, request.depth_offset
+        camera = _scaled(request)
+        seen = self._render(request, camera, None, depth=True)
+        assert seen.depth is not None
+        alpha, rgb = seen.alpha.cpu(), seen.rgb.cpu().clamp(0, 1)
+        depth = covered_depth(seen.depth.cpu() - offset, alpha)
+        limits = depth_range(depth, alpha)
+        if limits is None:
+            return _Base(rgb)
+        figure = Figure.of(depth, look.figure_depth, look.polarity)
+        legend = figure_legend(figure, limits, look.figure_depth is None, look.polarity)
+        rgb = figure_picture(rgb, figure.mask)
+        if any(mask is not None for mask in self._marked(request)):
+            rgb = self._tinted(request, rgb, self._shares(request, camera).rgb.cpu())
+        return _Base(rgb, legend)
+
+    def _draw_edges(self, request: FrameRequest) -> _Base:
+        look, camera = request.look, _scaled(request)
+        strength = self._memory.get(
+            edge_strength,
+            request.scene,
+            self._keep(request),
+            edge_camera(camera, request.scale == 1),
+            look.edge_layers,
+            look.edge_change,
+        )
+        rgb = edge_picture(strength, camera)
+        if any(mask is not None for mask in self._marked(request)):
+            rgb = self._tinted(request, rgb, self._shares(request, camera).rgb.cpu())
+        return _Base(rgb, edge_legend(look.edge_layers, max(strength.shape)))
 
     def _finish(self, request: FrameRequest, base: _Base) -> Picture:
         layer, rgb = self.layer(request), base.rgb

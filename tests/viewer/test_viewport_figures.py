@@ -1,0 +1,136 @@
+"""Figure over ground and edges of layers in the viewport, against core's own functions."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from core.gmae.edges import layer_edges
+from core.gmae.figure_ground import Polarity, figure_depth, figure_mask, otsu
+from core.rendering import render
+from core.scene import GaussianScene
+from tests.viewer.frame_stage import front_camera, levels, request_for, shown
+from viewer.look import Mode
+from viewer.viewport.figures import EDGE_FULL, OUTLINE_COLOR, SHARP_EDGE_PX
+from viewer.viewport.request import FrameRequest
+from viewer.viewport.shading import Shading
+from viewer.viewport.tints import BACKGROUND
+
+
+@pytest.fixture
+def scene() -> GaussianScene:
+    """A red wall on the left, and a green one twice as far on the right."""
+    side = torch.linspace(-1, 1, 21)
+    x, y = torch.meshgrid(side, side, indexing="xy")
+    flat = torch.stack([x.flatten(), y.flatten(), torch.zeros(x.numel())], 1)
+    near = flat * torch.tensor([0.5, 1, 1]) + torch.tensor([-0.6, 0, -1.5])
+    far = flat * torch.tensor([1.5, 3, 1]) + torch.tensor([1.6, 0, 1])
+    count = 2 * len(flat)
+    red, green = torch.tensor([[1.5, -1.5, -1.5]]), torch.tensor([[-1.5, 1.5, -1.5]])
+    return GaussianScene(
+        means=torch.cat([near, far]),
+        log_scales=torch.tensor([-2.2, -2.2, -6]).repeat(count, 1),
+        quats=torch.tensor([[1.0, 0, 0, 0]]).repeat(count, 1),
+        opacity_logits=torch.full((count,), 5.0),
+        sh=torch.cat([red.repeat(len(flat), 1), green.repeat(len(flat), 1)]).unsqueeze(1),
+    )
+
+
+def looking(scene: GaussianScene, mode: Mode, **look: object) -> FrameRequest:
+    request = request_for(scene)
+    return replace(request, look=replace(request.look, mode=mode, **look))  # type: ignore[arg-type]
+
+
+def is_grey(picture: Tensor) -> Tensor:
+    return picture.amax(-1) - picture.amin(-1) <= 1
+
+
+@pytest.mark.parametrize("polarity", list(Polarity))
+def test_the_figure_keeps_its_colours_and_the_ground_is_grey(
+    scene: GaussianScene, polarity: Polarity
+) -> None:
+    request = looking(scene, Mode.FIGURE, polarity=polarity)
+    depth = figure_depth(scene, request.camera)
+    mask = figure_mask(depth, otsu(depth), polarity)
+    assert 0.1 < mask.float().mean() < 0.9
+    picture = shown(request)
+    plain = levels(render(scene, request.camera, background=BACKGROUND).rgb)
+    outline = (picture - levels(torch.tensor(OUTLINE_COLOR))).abs().amax(-1) < 120
+    same = (picture - plain).abs().amax(-1) <= 1
+    assert outline.any()
+    far_from_line = ~torch.nn.functional.max_pool2d(edges_of(mask), 9, 1, 4)[0, 0].bool()
+    assert far_from_line.float().mean() > 0.5
+    assert same[mask & far_from_line].all()
+    assert is_grey(picture)[~mask & far_from_line].all()
+
+
+def edges_of(mask: Tensor) -> Tensor:
+    """1 where a mask changes from one pixel to the next, ``(1, 1, H, W)``."""
+    changes = torch.zeros(mask.shape)
+    changes[1:] += (mask[1:] != mask[:-1]).float()
+    changes[:, 1:] += (mask[:, 1:] != mask[:, :-1]).float()
+    return changes[None, None].clamp(max=1)
+
+
+def test_the_legend_tells_threshold_and_side(scene: GaussianScene) -> None:
+    request = looking(scene, Mode.FIGURE)
+    depth = figure_depth(scene, request.camera)
+    legend = Shading().picture(request).legend
+    assert legend is not None
+    assert (legend.title, legend.note) == ("Figure", "the far side")
+    cut = next(tick for tick in legend.ticks if tick.remark == "Otsu")
+    assert float(cut.label) == pytest.approx(otsu(depth), rel=0.01)
+    chosen = replace(request, look=replace(request.look, figure_depth=2.0, polarity=Polarity.NEAR))
+    legend = Shading().picture(chosen).legend
+    assert legend is not None
+    assert legend.note == "the near side"
+    assert [tick.label for tick in legend.ticks if tick.remark == "chosen"] == ["2"]
+
+
+def test_a_chosen_depth_is_that_from_the_eye_however_far_the_camera_stands(
+    scene: GaussianScene,
+) -> None:
+    near = looking(scene, Mode.FIGURE, figure_depth=2.5)
+    stood_back = replace(near, depth_offset=1.0, look=replace(near.look, figure_depth=1.5))
+    torch.testing.assert_close(shown(stood_back), shown(near))
+
+
+def test_nothing_drawn_is_neither_figure_nor_ground(scene: GaussianScene) -> None:
+    request = looking(scene, Mode.FIGURE)
+    nothing = torch.zeros_like(request.visible)
+    picture = Shading().picture(replace(request, visible=nothing))
+    assert picture.legend is None
+    assert (picture.pixels[..., :3].int() - levels(torch.tensor(BACKGROUND))).abs().max() <= 1
+
+
+@pytest.mark.parametrize("layers", [4, None])
+def test_edges_are_those_of_the_layers_that_are_drawn(
+    scene: GaussianScene, layers: int | None
+) -> None:
+    request = looking(scene, Mode.EDGES, edge_layers=layers, edge_change=0.1)
+    visible = torch.arange(len(scene)) % 3 != 0
+    request = replace(request, visible=visible)
+    counts = (4, 8, 16, 32) if layers is None else (layers,)
+    strength = layer_edges(scene.select(visible), request.camera, counts, 0.1)
+    assert float(strength.max()) > EDGE_FULL / 2
+    expected = (255 * (strength / EDGE_FULL).clamp(max=1)).int()
+    picture = shown(request)
+    assert is_grey(picture).all()
+    assert (picture[..., 0] - expected).abs().max() <= 2
+    legend = Shading().picture(request).legend
+    assert legend is not None
+    assert legend.note.startswith("4 to 32 layers" if layers is None else "4 layers")
+
+
+def test_edges_of_a_large_picture_are_computed_smaller_and_told(scene: GaussianScene) -> None:
+    request = looking(scene, Mode.EDGES, edge_layers=4)
+    request = replace(request, camera=front_camera(720, 480))
+    picture = Shading().picture(request)
+    assert picture.pixels.shape[:2] == (480, 720)
+    assert picture.legend is not None
+    assert f"at {SHARP_EDGE_PX} px" in picture.legend.note
+    moving = Shading().picture(replace(request, scale=0.5))
+    assert moving.pixels.shape[:2] == (240, 360)
+    assert moving.legend is not None
+    assert f"at {SHARP_EDGE_PX // 2} px" in moving.legend.note

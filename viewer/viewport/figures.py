@@ -1,0 +1,80 @@
+"""Pictures of depth's own: figure over ground by a threshold, and edges between layers."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from core.cameras import Camera
+from core.gmae.edges import layer_edges
+from core.gmae.figure_ground import Polarity, figure_mask, otsu
+from core.gmae.layers import GROUPS
+from core.rendering.heatmap import level_picture
+from core.scene import GaussianScene
+from viewer.viewport.marks import draw_level_line, mark_size
+from viewer.viewport.tints import LUMA
+
+OUTLINE_COLOR = (0.25, 0.95, 0.85)
+GROUND_GREY, GROUND_SHARE = 0.30, 0.70
+"""The ground loses its hue and goes this far towards a grey."""
+SHARP_EDGE_PX, COARSE_EDGE_PX = 512, 256
+"""Edges are computed at most so large along the longer side, sharp and while the camera moves."""
+EDGE_FULL = 0.5
+"""Strength that is drawn at full brightness."""
+EDGE_COLORMAP = "gray"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Figure:
+    """Where the figure is, bool ``(H, W)``; at which depth it begins or ends, on which side."""
+
+    mask: Tensor
+    threshold: float
+    far: bool
+
+    @classmethod
+    def of(cls, depth: Tensor, threshold: float | None, polarity: Polarity) -> "Figure":
+        """In a picture of depths ``(H, W)``, infinite where nothing is; None is Otsu's cut."""
+        cut = otsu(depth) if threshold is None else threshold
+        mask = figure_mask(depth, cut, polarity)
+        return cls(mask, cut, bool(mask[0, 0] == (depth[0, 0] > cut)))
+
+
+def figure_picture(rgb: Tensor, mask: Tensor) -> Tensor:
+    """A picture ``(H, W, 3)`` with its ground grey and dim, and a line around the figure."""
+    grey = (rgb @ torch.tensor(LUMA)).unsqueeze(-1)
+    ground = grey + (GROUND_GREY - grey) * GROUND_SHARE
+    shown = torch.where(mask.unsqueeze(-1), rgb, ground)
+    height, width = mask.shape
+    line = np.zeros((height, width, 4), np.float32)
+    draw_level_line(line, mask.float().numpy(), 0.5, OUTLINE_COLOR, mark_size(height))
+    over = torch.from_numpy(line)
+    return shown * (1 - over[..., 3:]) + over[..., :3]
+
+
+def edge_counts(layers: int | None) -> tuple[int, ...]:
+    """The numbers of layers that edges are from; None is the mean of the paper's."""
+    return GROUPS if layers is None else (layers,)
+
+
+def edge_camera(camera: Camera, sharp: bool = True) -> Camera:
+    """The camera that edges are computed at."""
+    most = SHARP_EDGE_PX if sharp else COARSE_EDGE_PX
+    return camera.scaled(min(1.0, most / max(camera.width, camera.height)))
+
+
+def edge_strength(
+    scene: GaussianScene, keep: Tensor, camera: Camera, layers: int | None, change: float
+) -> Tensor:
+    """Edges of layers of the Gaussians where bool ``keep`` ``(N,)`` is true, ``(H, W)`` on CPU."""
+    drawn = scene if bool(keep.all()) else scene.select(keep)
+    return layer_edges(drawn, camera, edge_counts(layers), change).cpu()
+
+
+def edge_picture(strength: Tensor, camera: Camera, limit: float = EDGE_FULL) -> Tensor:
+    """Light lines on black at the size of a camera, ``(H, W, 3)``."""
+    size = (camera.height, camera.width)
+    large = interpolate(strength[None, None], size, mode="bilinear", align_corners=False)
+    return level_picture(large[0, 0], 0, limit, EDGE_COLORMAP)
