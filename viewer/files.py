@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QSplitter, QTreeView, QW
 
 from core.errors import UserError
 from core.formats import FORMATS, Format, find_scene
-from core.images import READABLE, is_image
+from core.images import READABLE, SUFFIXES, is_image
 from core.jobs import JobState
 from core.trials import Trial
 from viewer.export_dialog import Choice, ExportDialog
@@ -21,6 +21,7 @@ from viewer.viewport.viewport import Viewport
 from viewer.widgets.screenshot_dialog import ScreenshotDialog
 
 Then = Callable[[], object]
+_PICTURES = f"Pictures ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
 PLACES_WIDTH, COLUMN_WIDTHS = 150, (320, 90, 110, 160)
 
 
@@ -216,6 +217,31 @@ class FileCommands(QObject):
         dialog.setDefaultSuffix("csv")
         dialog.selectFile(f"{path.stem if path else 'scene'}_metrics.csv")
         dialog.fileSelected.connect(lambda name: save(Path(name)))
+        dialog.open()
+
+    def ask_truth(self, title: str, take: Callable[[Path], object]) -> None:
+        """Let a person choose a picture of what is true, white on black."""
+        dialog = self._dialog(title, [_PICTURES, "All files (*)"])
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(lambda name: take(Path(name)))
+        dialog.open()
+
+    def ask_mask(self, save: Callable[[Path], object]) -> None:
+        """Let a person choose where ``save`` writes the figure's mask."""
+        path = None if self._session.document is None else self._session.document.path
+        dialog = self._dialog("Save Mask", ["PNG image (*.png)"])
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("png")
+        dialog.selectFile(f"{path.stem if path else 'scene'}_figure.png")
+        dialog.fileSelected.connect(lambda name: save(Path(name)))
+        dialog.open()
+
+    def ask_folder(self, title: str, take: Callable[[Path], object]) -> None:
+        """Let a person choose a folder to write to."""
+        dialog = self._dialog(title, [])
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly, True)
+        dialog.fileSelected.connect(lambda name: take(Path(name)))
         dialog.open()
 
     def ask_screenshot(self) -> None:

@@ -226,6 +226,7 @@ class MainWindow(QMainWindow):
         viewport.camera_changed.connect(self.prune_panel.camera_changed)
         viewport.camera_changed.connect(self.cameras_panel.camera_moved)
         viewport.camera_changed.connect(session.peeling.camera_moved)
+        viewport.camera_changed.connect(self.layers_panel.camera_moved)
         session.peeling.set_view(viewport.camera)
         layers = self.layers_panel
         layers.edit.set_camera_source(viewport.camera)
@@ -244,6 +245,7 @@ class MainWindow(QMainWindow):
             panel.attach_asked.connect(self.files.ask_dataset)
         self.compress_panel.save_asked.connect(self.files.ask_trial)
         self.files.measure_asked.connect(self.compress_panel.try_formats)
+        self._connect_layers()
         session.refining.offered.connect(self._offer)
         session.refining.withdrawn.connect(self.toasts.withdraw)
         metrics.view_chosen.connect(viewport.show_view)
@@ -268,6 +270,18 @@ class MainWindow(QMainWindow):
                 moved.connect(self._sync_docks)
         self._thumbnail_timer = QTimer(self, singleShot=True, interval=THUMBNAIL_MS)
         self._thumbnail_timer.timeout.connect(self._save_thumbnail)
+
+    def _connect_layers(self) -> None:
+        panel, files = self.layers_panel, self.files
+        figure, edges, export = panel.figure, panel.edges, panel.export
+        for part in (figure, export):
+            part.set_depth_offset(lambda: self.viewport.navigator.depth_offset)
+        figure.truth_asked.connect(partial(files.ask_truth, "Load a True Mask", figure.load_truth))
+        figure.save_asked.connect(partial(files.ask_mask, figure.save))
+        edges.truth_asked.connect(partial(files.ask_truth, "Load True Edges", edges.load_truth))
+        export.folder_asked.connect(
+            partial(files.ask_folder, "Export Layers To", export.choose_folder)
+        )
 
     @Slot()
     def _apply_preferences(self) -> None:

@@ -83,6 +83,10 @@ class Peeling(QObject):
         """Where the present view is asked for."""
         self._view = view
 
+    def view(self) -> Camera | None:
+        """The present view; None before there is one."""
+        return None if self._view is None else self._view()
+
     @property
     def mask(self) -> Tensor | None:
         """The Gaussians that are drawn, bool ``(N,)``, the same tensor until that changes.

@@ -3,7 +3,10 @@
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QWidget
 
+from viewer.panels.layers_edges import EdgesSection
 from viewer.panels.layers_edit import EditSection
+from viewer.panels.layers_export import ExportSection
+from viewer.panels.layers_figure import FigureSection
 from viewer.panels.layers_image import ImageSection
 from viewer.panels.layers_peel import PeelSection
 from viewer.panels.layers_size import SizeSection
@@ -23,7 +26,18 @@ class LayersPanel(Panel):
         self.peel = PeelSection(session)
         self.image, self.edit = ImageSection(session), EditSection(session)
         self.sizes = SizeSection(session)
-        self.sections = (self.image, self.peel, self.edit, self.sizes)
+        self.figure = FigureSection(session)
+        self.edges = EdgesSection(session)
+        self.export = ExportSection(session)
+        self.sections = (
+            self.image,
+            self.peel,
+            self.edit,
+            self.sizes,
+            self.figure,
+            self.edges,
+            self.export,
+        )
         for section in self.sections:
             self.body.addWidget(section)
         for widget in (self.run_button, self.cancel_button, self.bar, self.progress_text):
@@ -48,6 +62,12 @@ class LayersPanel(Panel):
     @Slot()
     def refresh_job(self) -> None:
         """No job is this panel's own."""
+
+    @Slot()
+    def camera_moved(self) -> None:
+        """The present view is another one."""
+        self.figure.schedule()
+        self.edges.schedule()
 
     def catch_up(self) -> None:
         self.peel.refresh()
