@@ -1,9 +1,11 @@
 """Pictures on disk."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+import torch
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from core.errors import UserError
@@ -12,6 +14,14 @@ from core.files import replacing
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 READABLE = (*SUFFIXES, ".bmp", ".tif", ".tiff")
 """Ends of names of images that can be opened."""
+MOST_MASK_PIXELS = 2**26
+MASK_SHARE, LINE_SHARE = 0.5, 0.04
+"""How white a pixel of a mask is; and of one that thin lines are to be found in."""
+_UNREADABLE = (
+    *(OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
+"""What Pillow raises over damaged files."""
 
 
 def is_image(path: Path) -> bool:
@@ -32,3 +42,29 @@ def save_image(rgb: Tensor, path: Path) -> None:
     kind = Image.registered_extensions()[path.suffix.lower()]
     with replacing(path) as file:
         Image.fromarray(pixels).save(file, format=kind)
+
+
+def load_mask(path: Path, width: int, height: int, share: float = MASK_SHARE) -> Tensor:
+    """Where a picture is white, bool ``(H, W)``: its middle, as much of it as fits the sides.
+
+    Parameters
+    ----------
+    share
+        How white a pixel is, 0 to 1.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read or is too large.
+    """
+    try:
+        with Image.open(path) as file:
+            if file.width * file.height > MOST_MASK_PIXELS:
+                raise UserError(f"{path.name} is too large.", "Scale it down.")
+            gray = ImageOps.exif_transpose(file).convert("L")
+            fitted = ImageOps.fit(gray, (width, height), Image.Resampling.BOX)
+    except _UNREADABLE as error:
+        raise UserError(
+            f"{path.name} cannot be read as a picture.", "Use a PNG that is white on black."
+        ) from error
+    return torch.from_numpy(np.array(fitted)) > 255 * share

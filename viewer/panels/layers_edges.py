@@ -20,10 +20,10 @@ from torch import Tensor
 from core.errors import UserError
 from core.gmae.edges import EdgeMatch, edge_answers, match_edges, thinned
 from core.gmae.layers import GROUPS
-from core.gmae.truths import EDGE_SHARE, load_truth
+from core.images import LINE_SHARE, load_mask
 from viewer.look import Look, Mode
-from viewer.panels.layers_stand import Stand, find_stand
-from viewer.panels.panel import FieldGuard, described, wrapped
+from viewer.panels.layers_stand import Stand, find_stand, has_one_view
+from viewer.panels.panel import FieldGuard, align_labels, described, wrapped
 from viewer.session import Session
 from viewer.viewport.figures import edge_counts
 from viewer.viewport.photos import photo_picture
@@ -34,6 +34,11 @@ from viewer.widgets.section import Section
 SETTLE_MS = 400
 MEAN = 0
 LAYERS = "layers"
+TITLES = {
+    "gradient of the picture": "Picture's gradient",
+    "gradient of the photo": "Photo's gradient",
+}
+ANY_SCENE = "Load true edges to compare those of layers with a random order and with gradients."
 HONEST = (
     "Layers tell of edges only where they beat a random order and the picture's own gradient. In "
     "a reference study of models of this size, they did not."
@@ -123,7 +128,7 @@ class EdgesSection(Section):
         )
         self.verdict = wrapped("")
         self.verdict.setAccessibleName("What the edges beat")
-        self.note = wrapped(HONEST)
+        self.note = wrapped("")
         self.note.setProperty("role", "muted")
 
     def _arrange(self) -> None:
@@ -132,6 +137,7 @@ class EdgesSection(Section):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         form.addRow("Layers", self.layers_combo)
         form.addRow("Change", self.change_spin)
+        align_labels(form)
         self.body.addWidget(self.on_box)
         self.body.addLayout(form)
         for widget in (self.truth_button, self.truth_text, self.table, self.verdict, self.note):
@@ -149,6 +155,7 @@ class EdgesSection(Section):
         self.opened.connect(self.schedule)
         session.look_changed.connect(self._take_look)
         session.document_replaced.connect(self._forget)
+        session.views_changed.connect(self.refresh)
         for changed in (session.state_changed, session.scene_changed, session.peeling.changed):
             changed.connect(self.schedule)
 
@@ -179,7 +186,7 @@ class EdgesSection(Section):
             self.schedule()
             self.refresh()
 
-        self.session.asker.ask("true edges", lambda: load_truth(path, 64, 64, EDGE_SHARE), take)
+        self.session.asker.ask("true edges", lambda: load_mask(path, 64, 64, LINE_SHARE), take)
 
     @Slot()
     def schedule(self) -> None:
@@ -246,12 +253,13 @@ class EdgesSection(Section):
         if self.rows:
             self.table.show_rows(
                 {
-                    name.capitalize(): (match.f, match.precision, match.recall)
+                    TITLES.get(name, name.capitalize()): (match.f, match.precision, match.recall)
                     for name, match in self.rows.items()
                 }
             )
         else:
             self.table.clear()
+        self.note.setText(HONEST if has_one_view(self.session) else ANY_SCENE)
         self.verdict.setVisible(bool(self.rows))
         self.verdict.setText(verdict(self.rows) if self.rows else "")
 
@@ -260,7 +268,7 @@ def _prepare(
     stand: Stand, path: Path, look: Look
 ) -> tuple[Tensor, dict[str, Callable[[], Tensor]]]:
     scene, camera = stand.part(), stand.camera
-    truth = load_truth(path, camera.width, camera.height, EDGE_SHARE)
+    truth = load_mask(path, camera.width, camera.height, LINE_SHARE)
     counts = edge_counts(look.edge_layers)
     return truth, edge_answers(scene, camera, counts, look.edge_change, photo_of(stand))
 

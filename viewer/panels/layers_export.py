@@ -23,7 +23,7 @@ from core.gmae.layers import DepthLayers, depth_layers
 from core.jobs import Job, Progress, Steps
 from core.scene import GaussianScene
 from viewer.layout import settings
-from viewer.panels.panel import FieldGuard, described, wrapped
+from viewer.panels.panel import FieldGuard, align_labels, described, wrapped
 from viewer.peeling import Peel
 from viewer.session import Session
 from viewer.widgets.elided_label import ElidedLabel
@@ -138,6 +138,7 @@ class ExportSection(Section):
         place.addWidget(self.folder_text, 1)
         place.addWidget(self.folder_button)
         form.addRow("Folder", place)
+        align_labels(form)
         run = QHBoxLayout()
         run.setSpacing(6)
         run.addWidget(self.run_button, 1)

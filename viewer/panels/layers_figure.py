@@ -28,11 +28,11 @@ from core.gmae.figure_ground import (
     otsu,
 )
 from core.gmae.layers import depth_picture
-from core.gmae.truths import load_truth
+from core.images import load_mask
 from core.rendering.heatmap import depth_range
 from viewer.look import Mode
-from viewer.panels.layers_stand import Stand, find_stand
-from viewer.panels.panel import FieldGuard, described, wrapped
+from viewer.panels.layers_stand import Stand, find_stand, has_one_view
+from viewer.panels.panel import FieldGuard, align_labels, described, wrapped
 from viewer.session import Session
 from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.numbers import value_text
@@ -46,8 +46,14 @@ POLARITIES = {
     Polarity.NEAR: "The near side",
     Polarity.BORDER: "Off the border",
 }
-ANSWER, ELLIPSE, SHUFFLED = "This answer", "Centre ellipse", "Depths shuffled"
-TITLES = {"center ellipse": ELLIPSE, "all figure": "All figure"}
+ANSWER = "This answer"
+TITLES = {
+    "shuffled": "Depths shuffled",
+    "size": "Size, not depth",
+    "center ellipse": "Centre ellipse",
+}
+"""Of answers of :func:`compare_masks` that do not go by their own names."""
+ANY_SCENE = "Load a true mask to compare the figure with answers that do not look at the picture."
 HONEST = (
     "A model's figure counts only where it beats the centre ellipse and shuffled depths. In a "
     "reference study of models of this size, none did."
@@ -78,12 +84,12 @@ def measure_figure(
     depth = figure_depth(scene, stand.camera)
     cut = otsu(depth) if threshold is None else threshold + stand.offset
     rows = {ANSWER: intersection_over_union(figure_mask(depth, cut, polarity), truth)}
-    others = compare_masks(scene, stand.camera, truth)
-    rows[SHUFFLED] = others.pop(f"shuffled {polarity}")
-    own = {*Polarity, "oracle"}
-    for name, value in others.items():
-        if name not in own and not name.startswith("shuffled "):
+    for name, value in compare_masks(scene, stand.camera, truth).items():
+        kind, _, side = name.rpartition(" ")
+        if side not in {*Polarity, "oracle"}:
             rows[TITLES.get(name, name.capitalize())] = value
+        elif side == polarity and kind:
+            rows[TITLES.get(kind, kind.capitalize())] = value
     return rows
 
 
@@ -162,7 +168,7 @@ class FigureSection(Section):
         )
         self.verdict = wrapped("")
         self.verdict.setAccessibleName("What the figure beats")
-        self.note = wrapped(HONEST)
+        self.note = wrapped("")
         self.note.setProperty("role", "muted")
 
     def _arrange(self) -> None:
@@ -176,6 +182,7 @@ class FigureSection(Section):
         form.addRow("Part at", cut)
         form.addRow("", self.depth_text)
         form.addRow("Figure", self.polarity_combo)
+        align_labels(form)
         buttons = QHBoxLayout()
         buttons.setSpacing(6)
         buttons.addWidget(self.truth_button, 1)
@@ -200,6 +207,7 @@ class FigureSection(Section):
         self.opened.connect(self.schedule)
         session.look_changed.connect(self._take_look)
         session.document_replaced.connect(self._forget)
+        session.views_changed.connect(self.refresh)
         for changed in (session.state_changed, session.scene_changed, session.peeling.changed):
             changed.connect(self.schedule)
 
@@ -248,7 +256,7 @@ class FigureSection(Section):
             self.schedule()
             self.refresh()
 
-        self.session.asker.ask("true mask", lambda: load_truth(path, 64, 64), take)
+        self.session.asker.ask("true mask", lambda: load_mask(path, 64, 64), take)
 
     def save(self, path: Path) -> None:
         """Write the figure in the present view, as large as that is."""
@@ -306,7 +314,7 @@ class FigureSection(Section):
         threshold, polarity = self._of = look.figure_depth, look.polarity
 
         def question() -> dict[str, float]:
-            truth = load_truth(path, stand.camera.width, stand.camera.height)
+            truth = load_mask(path, stand.camera.width, stand.camera.height)
             return measure_figure(stand, truth, threshold, polarity)
 
         def take(rows: dict[str, float]) -> None:
@@ -345,6 +353,7 @@ class FigureSection(Section):
             self.table.show_rows({name: (value,) for name, value in self.rows.items()})
         else:
             self.table.clear()
+        self.note.setText(HONEST if has_one_view(self.session) else ANY_SCENE)
         self.verdict.setVisible(bool(self.rows))
         self.verdict.setText(verdict(self.rows) if self.rows else "")
 

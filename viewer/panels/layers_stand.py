@@ -11,7 +11,7 @@ from core.scene import GaussianScene
 from viewer.session import Session
 
 MEASURED_PX = 320
-"""Pictures are measured at most so large along the longer side."""
+"""Answers are compared in pictures at most so large along the longer side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,18 +50,24 @@ def find_stand(session: Session, offset: float = 0.0, present: bool = False) -> 
     offset
         That of the present camera.
     present
-        Always measure from the present camera.
+        Always look from the present camera, at its full size.
     """
     document, drawn, camera = session.document, session.drawn, session.peeling.view()
     if document is None or drawn is None or camera is None:
         return None
     views = document.views
     view = next((one for one in views if not present and _at(one.camera, camera)), None)
-    if not present and len(views) == 1:
+    if not present and has_one_view(session):
         view = views[0]
     chosen = camera if view is None else view.camera
-    size = min(MEASURED_PX, max(chosen.width, chosen.height))
+    full = max(chosen.width, chosen.height)
+    size = full if present else min(MEASURED_PX, full)
     return Stand(document.scene, drawn, export_camera(chosen, size), view, 0.0 if view else offset)
+
+
+def has_one_view(session: Session) -> bool:
+    """Whether the document is seen from one place alone, as an image's Gaussians are."""
+    return session.document is not None and len(session.document.views) == 1
 
 
 def _at(one: Camera, other: Camera) -> bool:

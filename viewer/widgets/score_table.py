@@ -42,8 +42,7 @@ class ScoreTable(QWidget):
         if list(rows) != list(self._rows):
             self._drop_rows()
             for row, name in enumerate(rows, 1):
-                role = "number" if row == 1 else "muted"
-                title = self._label(name, role, row, 0)
+                title = self._label(name, "" if row == 1 else "muted", row, 0)
                 title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
                 values = [
                     self._label("", "number", row, column)
@@ -69,7 +68,8 @@ class ScoreTable(QWidget):
 
     def _label(self, text: str, role: str, row: int, column: int) -> QLabel:
         label = QLabel(text)
-        label.setProperty("role", role)
+        if role:
+            label.setProperty("role", role)
         side = Qt.AlignmentFlag.AlignRight if column else Qt.AlignmentFlag.AlignLeft
         self._grid.addWidget(label, row, column, side | Qt.AlignmentFlag.AlignVCenter)
         return label
