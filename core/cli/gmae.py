@@ -262,7 +262,7 @@ def layers(
     loaded = _loaded(model)
     config = loaded.config
     camera = export_camera(scene_camera(config.size), size)
-    wanted.check(camera, count)
+    wanted.check(camera, count, output)
     pixels = square(read_image(image, 2 * config.size), config.size).unsqueeze(0)
     with torch.no_grad():
         outputs = loaded.outputs(pixels)

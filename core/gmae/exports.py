@@ -68,8 +68,10 @@ class Wanted:
     threshold: float | None = None
     polarity: Polarity = Polarity.FAR
 
-    def check(self, camera: Camera, count: int) -> None:
+    def check(self, camera: Camera, count: int, folder: Path) -> None:
         """Refuse what would be too large or could not be written, before any work is done.
+
+        ``folder`` need not be there.
 
         Raises
         ------
@@ -89,6 +91,8 @@ class Wanted:
         if self.animation is None:
             return
         check_animation(self.animation)
+        if self.animation.parent != folder or folder.exists():
+            check_target(self.animation)
         if count * camera.width * camera.height > MOST_ANIMATED_PIXELS:
             raise UserError(
                 f"An animation of {count:,} frames of {camera.width:,} x {camera.height:,} pixels "
@@ -98,12 +102,11 @@ class Wanted:
 
 
 def check_animation(path: Path) -> None:
-    """Refuse a name that is not an animation's, or a place where none can be written."""
+    """Refuse a name that is not an animation's."""
     if path.suffix.lower() not in ANIMATIONS:
         raise UserError(
             f"{path.name} is not an animation's name.", f"Use one of {', '.join(ANIMATIONS)}."
         )
-    check_target(path)
 
 
 def export_camera(camera: Camera, size: int | None) -> Camera:
@@ -143,11 +146,12 @@ def export_layers(
     UserError
         See :meth:`Wanted.check`; or if the files cannot be written, or nothing can write an MP4.
     """
-    wanted.check(camera, count)
+    wanted.check(camera, count, folder)
     layered = (groups >= 0) & (groups < count)
     peel = _Peel(scene, camera, groups, count, layered if keep is None else keep & layered)
     parts: list[tuple[int, Iterator[_Written]]] = []
-    if wanted.pictures or wanted.mask or wanted.scenes:
+    animated = wanted.animation is not None and wanted.animation.parent == folder
+    if wanted.pictures or wanted.mask or wanted.scenes or animated:
         _make_folder(folder)
     if wanted.pictures:
         parts.append((count, _pictures(peel, folder)))

@@ -87,10 +87,10 @@ def test_layers_as_scenes_hold_their_gaussians(
 def test_a_gif_has_a_frame_for_each_step(
     scene: GaussianScene, groups: Tensor, tmp_path: Path
 ) -> None:
-    path = tmp_path / "peel.gif"
+    path = tmp_path / "new" / "peel.gif"
     wanted = Wanted(pictures=False, animation=path, seconds=0.5)
     told: list[Progress] = []
-    files = drain(export_layers(scene, CAMERA, groups, COUNT, tmp_path, wanted), told.append)
+    files = drain(export_layers(scene, CAMERA, groups, COUNT, path.parent, wanted), told.append)
     assert files == (path,)
     assert told[-1].done == told[-1].total == COUNT
     whole = render(scene, CAMERA, background=(1.0, 1.0, 1.0)).rgb.numpy()

@@ -1,0 +1,270 @@
+"""Figure and ground, edges and export in the Layers panel, by real events."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QFileDialog
+from pytestqt.qtbot import QtBot
+
+from core.cameras import View
+from core.formats import load_scene
+from core.gmae.edges import layer_edges, match_edges, thinned
+from core.gmae.figure_ground import (
+    Polarity,
+    center_ellipse,
+    figure_depth,
+    figure_mask,
+    intersection_over_union,
+    otsu,
+)
+from core.images import LINE_SHARE, load_mask
+from core.rendering import render
+from tests.viewer import refine_stage
+from tests.viewer.frame_stage import HEIGHT, WIDTH, front_camera
+from tests.viewer.panel_stage import LEFT, choose, pause, session, shown, type_into
+from tests.viewer.refine_stage import RefineStage
+from viewer.layout import settings
+from viewer.look import Mode
+from viewer.panels.layers import LayersPanel
+from viewer.panels.layers_export import FOLDER_KEY, JOB
+from viewer.panels.layers_figure import ANSWER, ANY_SCENE, HONEST
+from viewer.panels.layers_figure import verdict as figure_verdict
+from viewer.session import Session
+from viewer.widgets.section import Section
+
+__all__ = ["session"]
+
+CAMERA = front_camera()
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, session: Session) -> Iterator[LayersPanel]:
+    session.peeling.set_view(lambda: CAMERA)
+    panel = shown(qtbot, LayersPanel(session), 330, 900)
+    assert isinstance(panel, LayersPanel)
+    for section in panel.sections:
+        if section.is_open:
+            section.toggle()
+    yield panel
+    for section in panel.sections:
+        settings().remove(f"sections/{section._key.rpartition('/')[2]}")
+    settings().remove(FOLDER_KEY)
+
+
+def opened(panel: LayersPanel, section: Section) -> None:
+    click(section.header, panel)
+    assert section.is_open
+
+
+def click(widget, panel: LayersPanel) -> None:
+    panel.ensureWidgetVisible(widget)
+    pause(20)
+    QTest.mouseClick(widget, LEFT, pos=QPoint(8, widget.height() // 2))
+
+
+def write_mask(path: Path, mask: np.ndarray) -> Path:
+    Image.fromarray((mask * 255).astype(np.uint8)).save(path)
+    return path
+
+
+def depth_of(session: Session) -> torch.Tensor:
+    return figure_depth(session.document.scene, CAMERA)
+
+
+def test_the_figure_is_shown_and_parted_by_hand_or_by_otsu(
+    qtbot: QtBot, panel: LayersPanel, session: Session
+) -> None:
+    figure = panel.figure
+    opened(panel, figure)
+    qtbot.waitUntil(lambda: figure.survey is not None)
+    assert figure.survey.otsu == pytest.approx(otsu(depth_of(session)), rel=1e-4)
+    click(figure.on_box, panel)
+    assert session.mode == Mode.FIGURE
+    assert session.look.figure_depth is None
+    assert figure.otsu_button.isChecked()
+    figure.slider.setFocus()
+    QTest.keyClick(figure.slider, Qt.Key.Key_Home)
+    near, far = figure.survey.limits
+    assert session.look.figure_depth == pytest.approx(near)
+    QTest.keyClick(figure.slider, Qt.Key.Key_End)
+    assert session.look.figure_depth == pytest.approx(far)
+    assert not figure.otsu_button.isChecked()
+    click(figure.otsu_button, panel)
+    assert session.look.figure_depth is None
+    click(figure.otsu_button, panel)
+    assert session.look.figure_depth == pytest.approx(figure.survey.otsu)
+    choose(figure.polarity_combo, "The near side")
+    assert session.look.polarity == Polarity.NEAR
+    click(figure.on_box, panel)
+    assert session.mode == Mode.COLOR
+    assert figure.note.text() == ANY_SCENE
+
+
+def test_the_figure_is_measured_next_to_trivial_answers(
+    qtbot: QtBot, panel: LayersPanel, session: Session, tmp_path: Path
+) -> None:
+    truth = figure_mask(depth_of(session), otsu(depth_of(session)), Polarity.NEAR)
+    path = write_mask(tmp_path / "true.png", truth.numpy())
+    figure = panel.figure
+    opened(panel, figure)
+    figure.load_truth(path)
+    qtbot.waitUntil(lambda: bool(figure.rows))
+    assert next(iter(figure.rows)) == ANSWER
+    assert figure.rows[ANSWER] == pytest.approx(intersection_over_union(~truth, truth), abs=1e-6)
+    ellipse = intersection_over_union(center_ellipse(HEIGHT, WIDTH), truth)
+    assert figure.rows["Centre ellipse"] == pytest.approx(ellipse, abs=1e-6)
+    assert {"Depths shuffled", "All figure"} <= set(figure.rows)
+    assert "does not beat" in figure.verdict.text()
+    choose(figure.polarity_combo, "The near side")
+    qtbot.waitUntil(lambda: figure.rows[ANSWER] > 0.99)
+    assert figure.table.rows()[ANSWER] == ("1.000",)
+    assert figure.verdict.text() == figure_verdict(figure.rows)
+
+
+def test_an_image_is_measured_from_its_own_camera_and_told_honestly(
+    qtbot: QtBot, panel: LayersPanel, session: Session, tmp_path: Path
+) -> None:
+    own = front_camera(64, 64, fov=60)
+    session.document.views = (View(own),)
+    truth = np.zeros((64, 64), bool)
+    truth[:, :32] = True
+    figure = panel.figure
+    opened(panel, figure)
+    figure.load_truth(write_mask(tmp_path / "true.png", truth))
+    qtbot.waitUntil(lambda: bool(figure.rows))
+    depth = figure_depth(session.document.scene, own)
+    expected = figure_mask(depth, otsu(depth))
+    iou = intersection_over_union(expected, torch.from_numpy(truth))
+    assert figure.rows[ANSWER] == pytest.approx(iou, abs=1e-6)
+    assert figure.note.text() == HONEST
+
+
+def test_what_is_no_picture_is_told_once_and_left_alone(
+    qtbot: QtBot, panel: LayersPanel, session: Session, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    opened(panel, panel.figure)
+    panel.figure.load_truth(tmp_path / "broken.png")
+    qtbot.waitUntil(lambda: any("broken.png" in text for _, text in session.messages))
+    assert panel.figure.truth is None
+
+
+def test_the_mask_is_saved_as_it_is_shown(
+    qtbot: QtBot, panel: LayersPanel, session: Session, tmp_path: Path
+) -> None:
+    opened(panel, panel.figure)
+    choose(panel.figure.polarity_combo, "The near side")
+    panel.figure.save(tmp_path / "mask.png")
+    qtbot.waitUntil(lambda: ("info", "Saved mask.png.") in session.messages)
+    with Image.open(tmp_path / "mask.png") as file:
+        assert file.mode == "L"
+        saved = np.array(file)
+    depth = depth_of(session)
+    expected = figure_mask(depth, otsu(depth), Polarity.NEAR).numpy()
+    np.testing.assert_array_equal(saved == 255, expected)
+
+
+def test_edges_are_shown_and_measured(
+    qtbot: QtBot, panel: LayersPanel, session: Session, tmp_path: Path
+) -> None:
+    edges, scene = panel.edges, session.document.scene
+    photo = (render(scene, CAMERA).rgb.clamp(0, 1) * 255).round().to(torch.uint8)
+    Image.fromarray(photo.numpy()).save(tmp_path / "photo.png")
+    session.document.views = (View(CAMERA, tmp_path / "photo.png"),)
+    lines = np.zeros((HEIGHT, WIDTH), bool)
+    lines[:, WIDTH // 3] = True
+    path = write_mask(tmp_path / "lines.png", lines)
+    opened(panel, edges)
+    click(edges.on_box, panel)
+    assert session.mode == Mode.EDGES
+    choose(edges.layers_combo, "8")
+    type_into(edges.change_spin, "0.10")
+    assert (session.look.edge_layers, session.look.edge_change) == (8, 0.1)
+    edges.load_truth(path)
+    qtbot.waitUntil(lambda: bool(edges.rows), timeout=20_000)
+    assert list(edges.table.rows()) == [
+        *("Layers", "Random order", "Picture's gradient", "Photo's gradient")
+    ]
+    truth = load_mask(path, WIDTH, HEIGHT, LINE_SHARE)
+    own = match_edges(thinned(layer_edges(scene, CAMERA, (8,), 0.1)), truth)
+    assert edges.rows["layers"].f == pytest.approx(own.f, abs=1e-6)
+    assert edges.table.rows()["Layers"][0] == f"{own.f:.3f}"
+    assert edges.verdict.text().startswith("They ")
+    click(edges.on_box, panel)
+    assert session.mode == Mode.COLOR
+
+
+def test_layers_are_exported_as_a_job(
+    qtbot: QtBot, panel: LayersPanel, session: Session, tmp_path: Path
+) -> None:
+    export, out = panel.export, tmp_path / "out"
+    opened(panel, export)
+    assert not export.run_button.isEnabled(), "no folder is chosen"
+    export.choose_folder(out)
+    session.peeling.set_peel(count=3)
+    for box in (export.mask_box, export.scenes_box):
+        click(box, panel)
+    choose(export.animation_combo, "GIF")
+    type_into(export.size_spin, "60")
+    click(export.run_button, panel)
+    assert session.runner.job.name == JOB
+    assert not export.run_button.isEnabled()
+    qtbot.waitUntil(lambda: not session.runner.busy, timeout=20_000)
+    assert ("info", f"Wrote 11 files of layers to {out}.") in session.messages
+    assert len(list(out.iterdir())) == 11
+    sizes = [len(load_scene(out / f"layer_{layer}.ply").scene) for layer in (1, 2, 3)]
+    assert sum(sizes) == int(session.document.visible.sum())
+    with Image.open(out / "layer_1.png") as picture:
+        assert picture.size == (60, 40)
+    assert export.run_button.isEnabled()
+    click(export.pictures_box, panel)
+    for box in (export.mask_box, export.scenes_box):
+        click(box, panel)
+    choose(export.animation_combo, "None")
+    assert not export.run_button.isEnabled(), "nothing is to be written"
+
+
+@pytest.fixture
+def stage(
+    qtbot: QtBot, qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RefineStage]:
+    yield from refine_stage.stage.__wrapped__(qtbot, qapp, tmp_path, monkeypatch)
+
+
+def test_dialogs_of_the_window_lead_to_the_sections(stage: RefineStage, tmp_path: Path) -> None:
+    stage.open(photos=False)
+    stage.press(Qt.Key.Key_4, Qt.KeyboardModifier.ControlModifier)
+    panel = stage.window.layers_panel
+    assert panel.isVisible()
+    path = write_mask(tmp_path / "true.png", np.eye(40, dtype=bool))
+    answers = (
+        (panel.figure, panel.figure.truth_button, path, lambda: panel.figure.truth == path),
+        (
+            panel.figure,
+            panel.figure.save_button,
+            tmp_path / "mask.png",
+            lambda: (tmp_path / "mask.png").is_file(),
+        ),
+        (panel.edges, panel.edges.truth_button, path, lambda: panel.edges.truth == path),
+        (
+            panel.export,
+            panel.export.folder_button,
+            tmp_path,
+            lambda: panel.export.folder == tmp_path,
+        ),
+    )
+    for section, button, chosen, done in answers:
+        if not section.is_open:
+            section.toggle()
+        click(button, panel)
+        dialog = stage.window.findChildren(QFileDialog)[-1]
+        dialog.fileSelected.emit(str(chosen))
+        dialog.reject()
+        stage.until(done)
+    assert not stage.crashes
