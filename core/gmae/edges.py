@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from core.cameras import Camera
 from core.gmae.layers import GROUPS, camera_depths, depth_groups, draw_layer
+from core.rendering import render
 from core.scene import GaussianScene
 
 CHANGE = 0.06
@@ -83,8 +84,9 @@ def _drawn_layers(
         return
     through = torch.ones(camera.height, camera.width, 1, device=scene.device)
     colors = torch.zeros(camera.height, camera.width, 3, device=scene.device)
-    for step in range(count):
-        layer = draw_layer(scene, camera, groups == step, (0.0, 0.0, 0.0))
+    members = groups.argsort(stable=True).split(groups.bincount(minlength=count).tolist())
+    for part in members:
+        layer = render(scene.select(part), camera)
         colors = colors + through * layer.rgb
         through = through * (1 - layer.alpha.unsqueeze(-1))
         yield colors + through
