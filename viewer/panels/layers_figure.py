@@ -109,7 +109,7 @@ class FigureSection(Section):
     save_asked = Signal()
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__("Figure and Ground", "layers-figure", parent)
+        super().__init__("Figure and ground", "layers-figure", parent)
         self.session = session
         self.truth: Path | None = None
         self.survey: Survey | None = None
