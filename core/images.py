@@ -14,14 +14,6 @@ from core.files import replacing
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 READABLE = (*SUFFIXES, ".bmp", ".tif", ".tiff")
 """Ends of names of images that can be opened."""
-MOST_MASK_PIXELS = 2**26
-MASK_SHARE, LINE_SHARE = 0.5, 0.04
-"""How white a pixel of a mask is; and of one that thin lines are to be found in."""
-_UNREADABLE = (
-    *(OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error),
-    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
-)
-"""What Pillow raises over damaged files."""
 
 
 def is_image(path: Path) -> bool:
@@ -42,6 +34,16 @@ def save_image(rgb: Tensor, path: Path) -> None:
     kind = Image.registered_extensions()[path.suffix.lower()]
     with replacing(path) as file:
         Image.fromarray(pixels).save(file, format=kind)
+
+
+MOST_MASK_PIXELS = 2**26
+MASK_SHARE, LINE_SHARE = 0.5, 0.04
+"""How white a pixel of a mask is; and of one that thin lines are to be found in."""
+_UNREADABLE = (
+    *(OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
+"""What Pillow raises over damaged files."""
 
 
 def load_mask(path: Path, width: int, height: int, share: float = MASK_SHARE) -> Tensor:

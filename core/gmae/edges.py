@@ -7,6 +7,7 @@ picture's own gradient.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import lcm
 
 import torch
@@ -84,9 +85,10 @@ def _drawn_layers(
         return
     through = torch.ones(camera.height, camera.width, 1, device=scene.device)
     colors = torch.zeros(camera.height, camera.width, 3, device=scene.device)
-    members = groups.argsort(stable=True).split(groups.bincount(minlength=count).tolist())
-    for part in members:
-        layer = render(scene.select(part), camera)
+    members = groups.argsort(stable=True)
+    ends = groups.bincount(minlength=count).cumsum(0).tolist()
+    for start, end in pairwise([0, *ends]):
+        layer = render(scene.select(members[start:end]), camera)
         colors = colors + through * layer.rgb
         through = through * (1 - layer.alpha.unsqueeze(-1))
         yield colors + through

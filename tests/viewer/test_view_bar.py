@@ -78,7 +78,8 @@ def test_the_score_is_offered_in_heatmaps_only(bar: ViewBar, session: Session) -
 
 def test_colours_are_for_what_has_a_range(bar: ViewBar, session: Session) -> None:
     enabled = {mode: session.set_mode(mode) or bar.colors_button.isEnabled() for mode in Mode}
-    assert {mode for mode, on in enabled.items() if on} == {Mode.HEATMAP, Mode.OPACITY, Mode.SIZE}
+    ranged = {Mode.HEATMAP, Mode.OPACITY, Mode.SIZE, Mode.LAYERS}
+    assert {mode for mode, on in enabled.items() if on} == ranged
 
 
 def test_the_popup_sets_map_scale_ends_and_contour(
