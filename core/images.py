@@ -63,10 +63,14 @@ def load_mask(path: Path, width: int, height: int, share: float = MASK_SHARE) ->
         with Image.open(path) as file:
             if file.width * file.height > MOST_MASK_PIXELS:
                 raise UserError(f"{path.name} is too large.", "Scale it down.")
-            gray = ImageOps.exif_transpose(file).convert("L")
-            fitted = ImageOps.fit(gray, (width, height), Image.Resampling.BOX)
+            return fit_mask(ImageOps.exif_transpose(file).convert("L"), width, height, share)
     except _UNREADABLE as error:
         raise UserError(
             f"{path.name} cannot be read as a picture.", "Use a PNG that is white on black."
         ) from error
+
+
+def fit_mask(gray: Image.Image, width: int, height: int, share: float = MASK_SHARE) -> Tensor:
+    """Where the middle of a grey picture is white, bool ``(H, W)``; see :func:`load_mask`."""
+    fitted = ImageOps.fit(gray, (width, height), Image.Resampling.BOX)
     return torch.from_numpy(np.array(fitted)) > 255 * share

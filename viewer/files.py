@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QSplitter, QTreeView, QW
 
 from core.errors import UserError
 from core.formats import FORMATS, Format, find_scene
-from core.images import READABLE, SUFFIXES, is_image
+from core.images import READABLE, is_image
 from core.jobs import JobState
 from core.trials import Trial
 from viewer.export_dialog import Choice, ExportDialog
@@ -21,7 +21,6 @@ from viewer.viewport.viewport import Viewport
 from viewer.widgets.screenshot_dialog import ScreenshotDialog
 
 Then = Callable[[], object]
-_PICTURES = f"Pictures ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
 PLACES_WIDTH, COLUMN_WIDTHS = 150, (320, 90, 110, 160)
 
 
@@ -219,9 +218,12 @@ class FileCommands(QObject):
         dialog.fileSelected.connect(lambda name: save(Path(name)))
         dialog.open()
 
-    def ask_truth(self, title: str, take: Callable[[Path], object]) -> None:
-        """Let a person choose a picture of what is true, white on black."""
-        dialog = self._dialog(title, [_PICTURES, "All files (*)"])
+    def ask_truth(
+        self, title: str, suffixes: Sequence[str], take: Callable[[Path], object]
+    ) -> None:
+        """Let a person choose a file of what is true, white on black."""
+        kinds = " ".join(f"*{suffix}" for suffix in suffixes)
+        dialog = self._dialog(title, [f"Pictures ({kinds})", "All files (*)"])
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         dialog.fileSelected.connect(lambda name: take(Path(name)))
         dialog.open()

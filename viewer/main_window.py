@@ -276,9 +276,14 @@ class MainWindow(QMainWindow):
         figure, edges, export = panel.figure, panel.edges, panel.export
         for part in (figure, export):
             part.set_depth_offset(lambda: self.viewport.navigator.depth_offset)
-        figure.truth_asked.connect(partial(files.ask_truth, "Load a True Mask", figure.load_truth))
+        mask, lines = figure.truth_button.suffixes, edges.truth_button.suffixes
+        figure.truth_asked.connect(
+            partial(files.ask_truth, "Load a True Mask", mask, figure.load_truth)
+        )
         figure.save_asked.connect(partial(files.ask_mask, figure.save))
-        edges.truth_asked.connect(partial(files.ask_truth, "Load True Edges", edges.load_truth))
+        edges.truth_asked.connect(
+            partial(files.ask_truth, "Load True Edges", lines, edges.load_truth)
+        )
         export.folder_asked.connect(
             partial(files.ask_folder, "Export Layers To", export.choose_folder)
         )

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
+from scipy.io import savemat
 
 from core.cameras import View
 from core.formats import load_scene
@@ -27,7 +29,7 @@ from core.images import LINE_SHARE, load_mask
 from core.rendering import render
 from tests.viewer import refine_stage
 from tests.viewer.frame_stage import HEIGHT, WIDTH, front_camera
-from tests.viewer.panel_stage import LEFT, choose, pause, session, shown, type_into
+from tests.viewer.panel_stage import LEFT, at, choose, drag, pause, session, shown, type_into
 from tests.viewer.refine_stage import RefineStage
 from viewer.layout import settings
 from viewer.look import Mode
@@ -36,6 +38,7 @@ from viewer.panels.layers_export import FOLDER_KEY, JOB
 from viewer.panels.layers_figure import ANSWER, ANY_SCENE, HONEST
 from viewer.panels.layers_figure import verdict as figure_verdict
 from viewer.session import Session
+from viewer.widgets.numbers import value_text
 from viewer.widgets.section import Section
 
 __all__ = ["session"]
@@ -104,6 +107,79 @@ def test_the_figure_is_shown_and_parted_by_hand_or_by_otsu(
     click(figure.on_box, panel)
     assert session.mode == Mode.COLOR
     assert figure.note.text() == ANY_SCENE
+
+
+def test_the_threshold_is_dragged_over_the_depths_of_the_picture(
+    qtbot: QtBot, panel: LayersPanel, session: Session
+) -> None:
+    figure, plot = panel.figure, panel.figure.plot
+    opened(panel, figure)
+    qtbot.waitUntil(lambda: figure.survey is not None)
+    depth, (near, far) = depth_of(session), figure.survey.limits
+    within = depth[(depth >= near) & (depth <= far)]
+    assert int(figure.survey.counts.sum()) == len(within)
+    assert plot.line.value() == pytest.approx(figure.survey.otsu)
+    panel.ensureWidgetVisible(plot)
+    pause(50)
+    chosen = near + 0.75 * (far - near)
+    drag(plot.viewport(), at(plot, near), at(plot, chosen))
+    assert session.mode == Mode.FIGURE
+    assert session.look.figure_depth == pytest.approx(chosen, abs=0.02 * (far - near))
+    assert plot.line.value() == session.look.figure_depth
+    assert not figure.otsu_button.isChecked()
+    assert figure.slider.value() == pytest.approx(750, abs=20)
+    assert figure.depth_text.text().endswith(f"to {value_text(far)}")
+    dragged = session.look.figure_depth
+    QTest.keyClick(figure.slider, Qt.Key.Key_PageDown)
+    assert near < session.look.figure_depth < dragged
+
+
+def test_the_side_of_the_figure_off_the_border_is_that_of_the_mask(
+    qtbot: QtBot, panel: LayersPanel, session: Session
+) -> None:
+    figure = panel.figure
+    opened(panel, figure)
+    qtbot.waitUntil(lambda: figure.survey is not None)
+    depth, (near, far) = depth_of(session), figure.survey.limits
+    beyond = far + 1
+    for cut in (near - 1, figure.survey.otsu, (near + far) / 2, beyond):
+        mask = figure_mask(depth, cut, Polarity.BORDER)
+        side = figure.survey.far_is_figure(cut, Polarity.BORDER)
+        assert bool((mask == (depth > cut)).all()) == side
+    for polarity in (Polarity.FAR, Polarity.NEAR):
+        assert figure.survey.far_is_figure(near, polarity) == (polarity == Polarity.FAR)
+
+
+def drop(target, path: Path) -> bool:
+    """Whether a file is taken that is dropped on a widget."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    place, copy = QPointF(10, 10), Qt.DropAction.CopyAction
+    enter = QDragEnterEvent(place.toPoint(), copy, data, LEFT, Qt.KeyboardModifier.NoModifier)
+    enter.ignore()
+    QApplication.sendEvent(target, enter)
+    if enter.isAccepted():
+        event = QDropEvent(place, copy, data, LEFT, Qt.KeyboardModifier.NoModifier)
+        QApplication.sendEvent(target, event)
+    return enter.isAccepted()
+
+
+def test_files_are_dropped_on_their_buttons(
+    qtbot: QtBot, panel: LayersPanel, tmp_path: Path
+) -> None:
+    path = write_mask(tmp_path / "true.png", np.eye(40, dtype=bool))
+    people = np.empty((1, 1), object)
+    people[0, 0] = {"Boundaries": np.eye(40, dtype=np.uint8)}
+    savemat(tmp_path / "true.mat", {"groundTruth": people})
+    opened(panel, panel.figure)
+    assert not drop(panel.figure.truth_button, tmp_path / "true.mat")
+    assert drop(panel.figure.truth_button, path)
+    qtbot.waitUntil(lambda: panel.figure.truth == path)
+    assert panel.figure.truth_text.text() == "Against true.png"
+    opened(panel, panel.edges)
+    assert drop(panel.edges.truth_button, tmp_path / "true.mat")
+    qtbot.waitUntil(lambda: bool(panel.edges.rows), timeout=20_000)
+    assert panel.edges.truth == tmp_path / "true.mat"
 
 
 def test_the_figure_is_measured_next_to_trivial_answers(

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDoubleSpinBox,
     QFormLayout,
-    QPushButton,
     QWidget,
 )
 from torch import Tensor
@@ -20,7 +19,7 @@ from torch import Tensor
 from core.errors import UserError
 from core.gmae.edges import EdgeMatch, edge_answers, match_edges, thinned
 from core.gmae.layers import GROUPS
-from core.images import LINE_SHARE, load_mask
+from core.gmae.true_edges import EDGE_SUFFIXES, load_edges
 from viewer.look import Look, Mode
 from viewer.panels.layers_stand import Stand, find_stand, has_one_view
 from viewer.panels.panel import FieldGuard, align_labels, described, wrapped
@@ -28,6 +27,7 @@ from viewer.session import Session
 from viewer.viewport.figures import edge_counts
 from viewer.viewport.photos import photo_picture
 from viewer.widgets.elided_label import ElidedLabel
+from viewer.widgets.file_button import FileButton
 from viewer.widgets.score_table import ScoreTable
 from viewer.widgets.section import Section
 
@@ -110,11 +110,12 @@ class EdgesSection(Section):
             "How far a layer has to change a colour of a pixel, from 0 to 1. The paper does not "
             "state it.",
         )
-        self.truth_button = QPushButton("True Edges…")
+        self.truth_button = FileButton("True Edges…", EDGE_SUFFIXES)
         described(
             self.truth_button,
             "Load true edges",
-            "A picture with white lines on black. Its middle is compared, as an image's.",
+            "A picture with white lines on black, or a .mat file of BSDS; or drop one here.\n"
+            "Its middle is compared, as an image's.",
         )
         self.truth_text = ElidedLabel(Qt.TextElideMode.ElideMiddle)
         self.truth_text.setProperty("role", "muted")
@@ -152,6 +153,7 @@ class EdgesSection(Section):
         self.layers_combo.activated.connect(self._choose_layers)
         self.change_spin.valueChanged.connect(self._choose_change)
         self.truth_button.clicked.connect(self.truth_asked)
+        self.truth_button.dropped.connect(self.load_truth)
         self.opened.connect(self.schedule)
         session.look_changed.connect(self._take_look)
         session.document_replaced.connect(self._forget)
@@ -178,6 +180,7 @@ class EdgesSection(Section):
     def _choose_change(self, change: float) -> None:
         self.session.set_look(mode=Mode.EDGES, edge_change=change)
 
+    @Slot(Path)
     def load_truth(self, path: Path) -> None:
         """Measure against true edges from now on, if the file can be read."""
 
@@ -186,7 +189,7 @@ class EdgesSection(Section):
             self.schedule()
             self.refresh()
 
-        self.session.asker.ask("true edges", lambda: load_mask(path, 64, 64, LINE_SHARE), take)
+        self.session.asker.ask("true edges", lambda: load_edges(path, 64, 64), take)
 
     @Slot()
     def schedule(self) -> None:
@@ -268,7 +271,7 @@ def _prepare(
     stand: Stand, path: Path, look: Look
 ) -> tuple[Tensor, dict[str, Callable[[], Tensor]]]:
     scene, camera = stand.part(), stand.camera
-    truth = load_mask(path, camera.width, camera.height, LINE_SHARE)
+    truth = load_edges(path, camera.width, camera.height)
     counts = edge_counts(look.edge_layers)
     return truth, edge_answers(scene, camera, counts, look.edge_change, photo_of(stand))
 

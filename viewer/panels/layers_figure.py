@@ -1,7 +1,6 @@
 """Figure and ground by a threshold on depth, and whether that beats answers that do not look."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
@@ -21,20 +20,20 @@ from core.gmae.exports import save_mask
 from core.gmae.figure_ground import (
     Polarity,
     compare_masks,
-    covered_depth,
     figure_depth,
     figure_mask,
     intersection_over_union,
     otsu,
 )
 from core.gmae.layers import depth_picture
-from core.images import load_mask
-from core.rendering.heatmap import depth_range
+from core.images import SUFFIXES, load_mask
 from viewer.look import Mode
+from viewer.panels.layers_figure_plot import Survey, ThresholdPlot
 from viewer.panels.layers_stand import Stand, find_stand, has_one_view
 from viewer.panels.panel import FieldGuard, align_labels, described, wrapped
 from viewer.session import Session
 from viewer.widgets.elided_label import ElidedLabel
+from viewer.widgets.file_button import FileButton
 from viewer.widgets.numbers import value_text
 from viewer.widgets.score_table import ScoreTable
 from viewer.widgets.section import Section
@@ -60,19 +59,10 @@ HONEST = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Survey:
-    """Depths seen from the present view: their ends, and Otsu's threshold."""
-
-    limits: tuple[float, float] | None
-    otsu: float
-
-
 def survey_depth(stand: Stand) -> Survey:
-    """What a slider of depths goes over."""
+    """The depths that can part figure and ground."""
     depth, alpha = depth_picture(stand.part(), stand.camera)
-    depth, alpha = depth.cpu() - stand.offset, alpha.cpu()
-    return Survey(depth_range(depth, alpha), otsu(covered_depth(depth, alpha)))
+    return Survey.of(depth.cpu() - stand.offset, alpha.cpu())
 
 
 def measure_figure(
@@ -142,6 +132,7 @@ class FigureSection(Section):
             "Otsu's threshold",
             "Part depths into the two classes that differ most, anew for each view.",
         )
+        self.plot = ThresholdPlot()
         self.depth_text = ElidedLabel(Qt.TextElideMode.ElideRight)
         self.depth_text.setProperty("role", "muted")
         self.polarity_combo = QComboBox()
@@ -153,11 +144,12 @@ class FigureSection(Section):
             "The far side is the paper's reading: the ground is drawn first.\nOff the border: the "
             "side that holds less of the picture's border.",
         )
-        self.truth_button = QPushButton("True Mask…")
+        self.truth_button = FileButton("True Mask…", SUFFIXES)
         described(
             self.truth_button,
             "Load a true mask",
-            "A picture that is white where the figure is. Its middle is compared, as an image's.",
+            "A picture that is white where the figure is; or drop one here.\n"
+            "Its middle is compared, as an image's.",
         )
         self.save_button = QPushButton("Save Mask…")
         described(self.save_button, "Save the mask", "The figure in the present view as a PNG.")
@@ -188,6 +180,7 @@ class FigureSection(Section):
         buttons.addWidget(self.truth_button, 1)
         buttons.addWidget(self.save_button, 1)
         self.body.addWidget(self.on_box)
+        self.body.addWidget(self.plot)
         self.body.addLayout(form)
         self.body.addLayout(buttons)
         for widget in (self.truth_text, self.table, self.verdict, self.note):
@@ -200,9 +193,11 @@ class FigureSection(Section):
         session = self.session
         self.on_box.clicked.connect(self._turn)
         self.slider.valueChanged.connect(self._choose_depth)
+        self.plot.moved.connect(lambda depth: self._set(figure_depth=depth))
         self.otsu_button.clicked.connect(self._choose_otsu)
         self.polarity_combo.activated.connect(self._choose_polarity)
         self.truth_button.clicked.connect(self.truth_asked)
+        self.truth_button.dropped.connect(self.load_truth)
         self.save_button.clicked.connect(self.save_asked)
         self.opened.connect(self.schedule)
         session.look_changed.connect(self._take_look)
@@ -248,6 +243,7 @@ class FigureSection(Section):
         self.session.set_look(mode=Mode.FIGURE, **changes)
         self.refresh()
 
+    @Slot(Path)
     def load_truth(self, path: Path) -> None:
         """Measure against a true mask from now on, if the file can be read."""
 
@@ -361,13 +357,17 @@ class FigureSection(Section):
         limits = None if survey is None else survey.limits
         self.slider.setEnabled(limits is not None)
         if survey is None or limits is None:
+            self.plot.clear_survey()
             self.depth_text.set_text("Measuring depth …" if survey is None else "Nothing is drawn.")
             return
         near, far = limits
         depth = survey.otsu if chosen is None else chosen
+        beyond = survey.far_is_figure(depth, self.session.look.polarity)
+        self.plot.show_survey(survey, depth, beyond)
         if not self.slider.isSliderDown():
             blocked = self.slider.blockSignals(True)
-            self.slider.setValue(round(STEPS * (depth - near) / max(far - near, 1e-9)))
+            share = (depth - near) / max(far - near, 1e-9)
+            self.slider.setValue(round(STEPS * min(max(share, 0.0), 1.0)))
             self.slider.blockSignals(blocked)
         self.depth_text.set_text(
             f"Depth {value_text(depth)}, of {value_text(near)} to {value_text(far)}"

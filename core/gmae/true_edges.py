@@ -1,0 +1,85 @@
+"""True edges that people drew, from a picture or from a file of BSDS."""
+
+import struct
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+from torch import Tensor
+
+from core.errors import UserError
+from core.images import LINE_SHARE, MOST_MASK_PIXELS, SUFFIXES, fit_mask, load_mask
+
+EDGE_SUFFIXES = (*SUFFIXES, ".mat")
+MOST_BYTES = 2**24
+MOST_UNPACKED_BYTES = 2**28
+_VARIABLE, _FIELD = "groundTruth", "Boundaries"
+_HEADER_BYTES, _TAG_BYTES, _COMPRESSED = 128, 8, 15
+_BIG_ENDIAN = b"MI"
+_UNREADABLE = (
+    *(OSError, ValueError, TypeError, IndexError, KeyError, NotImplementedError, MemoryError),
+    *(MatReadError, struct.error, zlib.error),
+)
+
+
+def load_edges(path: Path, width: int, height: int) -> Tensor:
+    """True edges, bool ``(H, W)``: the middle of the picture, as much of it as fits the sides.
+
+    In a ``.mat`` file of BSDS an edge is what any of the people drew.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read or is too large.
+    """
+    if path.suffix.lower() != ".mat":
+        return load_mask(path, width, height, LINE_SHARE)
+    try:
+        drawn = _read_boundaries(path)
+    except _UNREADABLE as error:
+        raise UserError(
+            f"{path.name} cannot be read as true edges.",
+            f"Use a file of BSDS, with {_FIELD} in {_VARIABLE}, or a picture.",
+        ) from error
+    return fit_mask(Image.fromarray(drawn.astype(np.uint8) * 255), width, height, LINE_SHARE)
+
+
+def _read_boundaries(path: Path) -> NDArray[np.bool_]:
+    """What any of the people drew, ``(H, W)``."""
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError("the file is too large")
+    content = _unpacked(path.read_bytes())
+    people = loadmat(BytesIO(content), variable_names=[_VARIABLE])[_VARIABLE]
+    maps = [np.asarray(person[_FIELD][0, 0]) for person in people.flat]
+    if not maps or maps[0].ndim != 2 or not 0 < maps[0].size <= MOST_MASK_PIXELS:
+        raise ValueError("there are no edges")
+    if any(one.shape != maps[0].shape for one in maps):
+        raise ValueError("edges differ in size")
+    drawn: NDArray[np.bool_] = np.any([one.astype(np.float32) > 0 for one in maps], axis=0)
+    return drawn
+
+
+def _unpacked(content: bytes) -> bytes:
+    """A MATLAB 5 file whose variables are not compressed, of a bounded size."""
+    order = ">" if content[126:_HEADER_BYTES] == _BIG_ENDIAN else "<"
+    parts, at, room = [content[:_HEADER_BYTES]], _HEADER_BYTES, MOST_UNPACKED_BYTES
+    while at < len(content):
+        kind, size = struct.unpack_from(f"{order}II", content, at)
+        end = at + _TAG_BYTES + size
+        part = content[at:end]
+        if kind == _COMPRESSED:
+            unpacker = zlib.decompressobj()
+            part = unpacker.decompress(part[_TAG_BYTES:], room)
+            if not unpacker.eof:
+                raise ValueError("a variable is cut short or too large")
+        parts.append(part)
+        room -= len(part)
+        if room <= 0:
+            raise ValueError("the variables are too large")
+        at = end
+    return b"".join(parts)

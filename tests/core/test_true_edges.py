@@ -1,0 +1,87 @@
+"""True edges read from pictures and from files of BSDS."""
+
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import savemat
+
+from core.errors import UserError
+from core.gmae import true_edges
+from core.gmae.true_edges import load_edges
+
+HEIGHT, WIDTH = 40, 60
+
+
+def write_bsds(path: Path, maps: list[np.ndarray], compressed: bool = True) -> Path:
+    people = np.empty((1, len(maps)), object)
+    for number, lines in enumerate(maps):
+        people[0, number] = {"Segmentation": np.ones(lines.shape, np.uint16), "Boundaries": lines}
+    savemat(path, {"groundTruth": people}, do_compression=compressed)
+    return path
+
+
+@pytest.fixture
+def maps() -> list[np.ndarray]:
+    lines = np.zeros((2, HEIGHT, WIDTH), np.uint8)
+    lines[0, 12] = 1
+    lines[1, :, 30] = 1
+    return list(lines)
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_an_edge_is_what_any_of_the_people_drew(
+    maps: list[np.ndarray], compressed: bool, tmp_path: Path
+) -> None:
+    path = write_bsds(tmp_path / "true.mat", maps, compressed)
+    np.testing.assert_array_equal(load_edges(path, WIDTH, HEIGHT).numpy(), maps[0] | maps[1])
+    middle = load_edges(path, 20, 20).numpy()
+    expected = np.zeros((20, 20), bool)
+    expected[6] = expected[:, 10] = True  # of the middle 40 x 40, halved
+    np.testing.assert_array_equal(middle, expected)
+
+
+def test_a_picture_gives_the_same_edges(maps: list[np.ndarray], tmp_path: Path) -> None:
+    Image.fromarray(255 * (maps[0] | maps[1])).save(tmp_path / "true.png")
+    path = write_bsds(tmp_path / "true.mat", maps)
+    drawn = load_edges(tmp_path / "true.png", 33, 22)
+    assert bool((drawn == load_edges(path, 33, 22)).all())
+
+
+def test_damaged_files_are_refused(maps: list[np.ndarray], tmp_path: Path) -> None:
+    whole = write_bsds(tmp_path / "true.mat", maps).read_bytes()
+    broken = tmp_path / "broken.mat"
+    for content in (b"", b"text", whole[:100], whole[:140], whole[:-9], whole[:128] + b"x" * 40):
+        broken.write_bytes(content)
+        with pytest.raises(UserError, match=r"broken\.mat"):
+            load_edges(broken, WIDTH, HEIGHT)
+
+
+def test_files_without_edges_are_refused(maps: list[np.ndarray], tmp_path: Path) -> None:
+    for name, content in {
+        "other": {"other": np.ones(3)},
+        "numbers": {"groundTruth": np.ones((2, 2))},
+        "none": {"groundTruth": np.empty((1, 0), object)},
+    }.items():
+        savemat(tmp_path / f"{name}.mat", content)
+        with pytest.raises(UserError, match=name):
+            load_edges(tmp_path / f"{name}.mat", WIDTH, HEIGHT)
+    with pytest.raises(UserError, match="sizes"):
+        load_edges(write_bsds(tmp_path / "sizes.mat", [maps[0], maps[1][:9]]), WIDTH, HEIGHT)
+
+
+def test_what_would_unpack_without_bound_is_refused(
+    maps: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = zlib.compress(bytes(1_000_000))
+    path = write_bsds(tmp_path / "true.mat", maps)
+    path.write_bytes(path.read_bytes()[:128] + struct.pack("<II", 15, len(packed)) + packed)
+    monkeypatch.setattr(true_edges, "MOST_UNPACKED_BYTES", 999_999)
+    with pytest.raises(UserError, match=r"true\.mat"):
+        load_edges(path, WIDTH, HEIGHT)
+    monkeypatch.setattr(true_edges, "MOST_BYTES", 99)
+    with pytest.raises(UserError, match=r"true\.mat"):
+        load_edges(path, WIDTH, HEIGHT)
