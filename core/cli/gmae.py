@@ -228,7 +228,10 @@ def layers(
         int | None, typer.Option("--size", min=1, help="Pixels a side; else the model's.")
     ] = None,
     masks: Annotated[
-        bool, typer.Option("--masks", help="Write the figure by Otsu's threshold of depth.")
+        bool,
+        typer.Option(
+            "--masks", help="Write the figure by Otsu's threshold of depth, and layers' coverage."
+        ),
     ] = False,
     polarity: Annotated[
         str,
@@ -247,7 +250,7 @@ def layers(
     import torch
 
     from core.formats import save_scene
-    from core.gmae.exports import Wanted, export_camera, export_layers
+    from core.gmae.exports import LAYER_COLUMN, Wanted, export_camera, export_layers
     from core.gmae.figure_ground import Polarity
     from core.gmae.folder import read_image, square
     from core.gmae.gaussians import activate
@@ -258,7 +261,7 @@ def layers(
     started = time.perf_counter()
     chosen = Grouping(_one_of(grouping, list(Grouping), "grouping"))
     side = Polarity(_one_of(polarity, list(Polarity), "polarity"))
-    wanted = Wanted(mask=masks, scenes=ply_layers, animation=animation, polarity=side)
+    wanted = Wanted(masks=masks, scenes=ply_layers, animation=animation, polarity=side)
     loaded = _loaded(model)
     config = loaded.config
     camera = export_camera(scene_camera(config.size), size)
@@ -271,7 +274,7 @@ def layers(
     scene = scene_of(activate(outputs, config.scale_cap), config.projection, config.size)
     groups = depth_groups(camera_depths(scene, camera), count, chosen)
     output.mkdir(parents=True, exist_ok=True)
-    save_scene(scene, output / "scene.ply")
+    save_scene(scene.with_columns({LAYER_COLUMN: groups + 1.0}), output / "scene.ply")
     files = run_steps(export_layers(scene, camera, groups, count, output, wanted))
     written = [output / "scene.ply", *files]
     report(

@@ -2,7 +2,8 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -29,6 +30,7 @@ MOST_SIDE_PX = 4096
 MOST_LAYERS = 512
 MOST_ANIMATED_PIXELS = 400_000_000
 """Of all frames together: a GIF is written from frames in memory, a byte for each pixel."""
+LAYER_COLUMN = "layer"
 _CODEC = "mp4v"
 
 _Written = tuple[str, list[Path]]
@@ -42,10 +44,12 @@ class Wanted:
     ----------
     pictures
         Each layer alone, and all up to it from the near end, as PNG with alpha.
-    mask
-        The figure as an 8-bit PNG: 255 where it is, 0 on the ground.
+    masks
+        8-bit PNGs: the figure, 255 where it is and 0 on the ground, and the coverage of each layer.
     scenes
         Each layer as a PLY file; one without Gaussians has none.
+    labelled
+        All layers as one PLY file, with their numbers from 1 in a column.
     animation
         A .gif or .mp4 file of the peel.
     show
@@ -59,8 +63,9 @@ class Wanted:
     """
 
     pictures: bool = True
-    mask: bool = False
+    masks: bool = False
     scenes: bool = False
+    labelled: bool = False
     animation: Path | None = None
     show: Show = Show.NEAREST
     background: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -151,14 +156,16 @@ def export_layers(
     peel = _Peel(scene, camera, groups, count, layered if keep is None else keep & layered)
     parts: list[tuple[int, Iterator[_Written]]] = []
     animated = wanted.animation is not None and wanted.animation.parent == folder
-    if wanted.pictures or wanted.mask or wanted.scenes or animated:
+    if wanted.pictures or wanted.masks or wanted.scenes or wanted.labelled or animated:
         _make_folder(folder)
     if wanted.pictures:
         parts.append((count, _pictures(peel, folder)))
-    if wanted.mask:
-        parts.append((1, _mask(peel, folder, wanted)))
+    if wanted.masks:
+        parts.append((1 + count, _masks(peel, folder, wanted)))
     if wanted.scenes:
         parts.append((count, _scenes(peel, folder)))
+    if wanted.labelled:
+        parts.append((1, _labelled(peel, folder)))
     if wanted.animation is not None:
         parts.append((count, _animation(peel, wanted.animation, wanted)))
     files: list[Path] = []
@@ -197,12 +204,17 @@ def _pictures(peel: _Peel, folder: Path) -> Iterator[_Written]:
         yield "Writing pictures", paths
 
 
-def _mask(peel: _Peel, folder: Path, wanted: Wanted) -> Iterator[_Written]:
+def _masks(peel: _Peel, folder: Path, wanted: Wanted) -> Iterator[_Written]:
     depth = figure_depth(peel.scene.select(peel.keep), peel.camera)
     cut = otsu(depth) if wanted.threshold is None else wanted.threshold
     path = folder / "figure.png"
     save_mask(figure_mask(depth, cut, wanted.polarity), path)
-    yield "Writing the figure's mask", [path]
+    yield "Writing masks", [path]
+    for step in range(peel.count):
+        alpha = draw_layer(peel.scene, peel.camera, peel.shown(step, Show.SINGLE)).alpha
+        path = folder / peel.name("coverage", step, ".png")
+        _save_gray((alpha.cpu() * 255).round().clamp(0, 255), path)
+        yield "Writing masks", [path]
 
 
 def _scenes(peel: _Peel, folder: Path) -> Iterator[_Written]:
@@ -214,28 +226,39 @@ def _scenes(peel: _Peel, folder: Path) -> Iterator[_Written]:
         yield "Writing scenes", paths
 
 
+def _labelled(peel: _Peel, folder: Path) -> Iterator[_Written]:
+    path = folder / "layers.ply"
+    numbers = (peel.groups + 1).to(peel.scene.means)
+    save_scene(peel.scene.with_columns({LAYER_COLUMN: numbers}).select(peel.keep), path)
+    yield "Writing the scene", [path]
+
+
 def _animation(peel: _Peel, path: Path, wanted: Wanted) -> Iterator[_Written]:
-    frames = []
-    for step in range(peel.count):
-        keep = peel.shown(step, wanted.show)
-        frames.append(_frame(draw_layer(peel.scene, peel.camera, keep, wanted.background).rgb))
-        if path.suffix.lower() == ".gif":
-            frames[-1] = frames[-1].quantize()
-        if step < peel.count - 1:
-            yield "Drawing the animation", []
-    save_animation(frames, path, wanted.seconds)
+    with recording(path, wanted.seconds) as add:
+        for step in range(peel.count):
+            keep = peel.shown(step, wanted.show)
+            add(_frame(draw_layer(peel.scene, peel.camera, keep, wanted.background).rgb))
+            if step < peel.count - 1:
+                yield "Drawing the animation", []
     yield "Writing the animation", [path]
 
 
 def save_mask(mask: Tensor, path: Path) -> None:
     """Write a mask, bool ``(H, W)``, as an 8-bit grey PNG of 255 and 0."""
-    pixels = mask.cpu().numpy().astype(np.uint8) * 255
+    _save_gray(mask.cpu() * 255, path)
+
+
+def _save_gray(values: Tensor, path: Path) -> None:
+    """Write values of 0 to 255, ``(H, W)``, as an 8-bit grey PNG."""
     with replacing(path) as file:
-        Image.fromarray(pixels).save(file, format="PNG")
+        Image.fromarray(values.to(torch.uint8).numpy()).save(file, format="PNG")
 
 
-def save_animation(frames: list[Image.Image], path: Path, seconds: float) -> None:
-    """Write frames of one size as an endless GIF or as an MP4, by the name.
+@contextmanager
+def recording(path: Path, seconds: float) -> Iterator[Callable[[Image.Image], None]]:
+    """What adds frames of one size to an endless GIF or to an MP4, by the name.
+
+    The file is there once the block ends well.
 
     Raises
     ------
@@ -244,8 +267,11 @@ def save_animation(frames: list[Image.Image], path: Path, seconds: float) -> Non
     """
     check_animation(path)
     if path.suffix.lower() == ".mp4":
-        _save_video(frames, path, 1 / seconds)
+        with _video(path, 1 / seconds) as add:
+            yield add
         return
+    frames: list[Image.Image] = []
+    yield lambda frame: frames.append(frame.quantize())
     with replacing(path) as file:
         frames[0].save(
             file,
@@ -257,22 +283,29 @@ def save_animation(frames: list[Image.Image], path: Path, seconds: float) -> Non
         )
 
 
-def _save_video(frames: list[Image.Image], path: Path, rate: float) -> None:
-    """Write an MP4. OpenCV wants a file's name, so it is made elsewhere and copied."""
+@contextmanager
+def _video(path: Path, rate: float) -> Iterator[Callable[[Image.Image], None]]:
+    """An MP4. OpenCV wants a file's name, so it is made elsewhere and copied."""
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "animation.mp4"
-        height, width = _even(np.asarray(frames[0].convert("RGB"))).shape[:2]
-        codec = cv2.VideoWriter.fourcc(*_CODEC)
-        writer = cv2.VideoWriter(str(made), codec, rate, (width, height))
-        if writer.isOpened():
-            for frame in frames:
-                pixels = _even(np.asarray(frame.convert("RGB")))
-                writer.write(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-        writer.release()
-        if not made.is_file() or made.stat().st_size == 0:
-            raise UserError(
-                "MP4 cannot be written here: OpenCV has no MPEG-4 encoder.", "Choose a .gif file."
-            )
+        writer = cv2.VideoWriter()
+
+        def add(frame: Image.Image) -> None:
+            pixels = _even(np.asarray(frame))
+            if not writer.isOpened():
+                height, width = pixels.shape[:2]
+                codec = cv2.VideoWriter.fourcc(*_CODEC)
+                if not writer.open(str(made), codec, rate, (width, height)):
+                    raise UserError(
+                        "MP4 cannot be written here: OpenCV has no MPEG-4 encoder.",
+                        "Choose a .gif file.",
+                    )
+            writer.write(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+
+        try:
+            yield add
+        finally:
+            writer.release()
         with made.open("rb") as source, replacing(path) as file:
             shutil.copyfileobj(source, file)
 

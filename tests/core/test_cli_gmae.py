@@ -92,7 +92,9 @@ def test_layers_writes_masks_scenes_and_an_animation(
     made = run_json(capsys, "layers", photos / "1.png", "-o", out, "--model", model, *options)
     names = sorted(str(path) for path in [*out.iterdir(), tmp_path / "peel.gif"])
     assert sorted(made["files"]) == names
-    assert len(names) == 12
+    assert len(names) == 15
+    numbers = load_scene(out / "scene.ply").scene.columns["layer"].long()
+    assert numbers.bincount().tolist() == [0, *made["gaussians_by_layer"]]
     assert pixels(out / "figure.png").shape == (48, 48)
     layers = [load_scene(out / f"layer_{step}.ply").scene for step in (1, 2, 3)]
     assert [len(layer) for layer in layers] == made["gaussians_by_layer"]

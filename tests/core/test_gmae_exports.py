@@ -13,7 +13,7 @@ from core.errors import UserError
 from core.formats import load_scene
 from core.gmae import exports
 from core.gmae.config import Projection
-from core.gmae.exports import Wanted, export_camera, export_layers
+from core.gmae.exports import LAYER_COLUMN, Wanted, export_camera, export_layers
 from core.gmae.figure_ground import Polarity, figure_depth, figure_mask, otsu
 from core.gmae.gaussians import activate
 from core.gmae.layers import Show, camera_depths, depth_groups
@@ -65,12 +65,18 @@ def test_a_mask_holds_the_figure_of_what_is_kept(
     scene: GaussianScene, groups: Tensor, tmp_path: Path
 ) -> None:
     keep = torch.arange(len(scene)) % 2 == 0
-    wanted = Wanted(pictures=False, mask=True, polarity=Polarity.NEAR)
-    (path,) = drain(export_layers(scene, CAMERA, groups, COUNT, tmp_path, wanted, keep))
+    wanted = Wanted(pictures=False, masks=True, polarity=Polarity.NEAR)
+    path, *covers = drain(export_layers(scene, CAMERA, groups, COUNT, tmp_path, wanted, keep))
     depth = figure_depth(scene.select(keep), CAMERA)
     expected = figure_mask(depth, otsu(depth), Polarity.NEAR).numpy()
     assert 0.01 < expected.mean() < 0.99
     np.testing.assert_array_equal(pixels(path), expected.astype(np.float32))
+    assert [cover.name for cover in covers] == [f"coverage_{step}.png" for step in range(1, 5)]
+    through = np.ones((SIZE, SIZE))
+    for cover in covers:
+        through *= 1 - pixels(cover)
+    whole = render(scene, CAMERA, keep=keep).alpha.numpy()
+    assert np.abs(1 - through - whole).max() < 4 / 255
 
 
 def test_layers_as_scenes_hold_their_gaussians(
@@ -82,6 +88,28 @@ def test_layers_as_scenes_hold_their_gaussians(
     assert [path.name for path in files] == ["layer_1.ply", "layer_3.ply", "layer_4.ply"]
     for path, group in zip(files, (0, 2, 3), strict=True):
         torch.testing.assert_close(load_scene(path).scene.means, scene.means[groups == group])
+
+
+def test_layers_as_one_scene_keep_their_numbers(
+    scene: GaussianScene, groups: Tensor, tmp_path: Path
+) -> None:
+    groups = torch.where(groups == 1, -1, groups)
+    wanted = Wanted(pictures=False, labelled=True)
+    (path,) = drain(export_layers(scene, CAMERA, groups, COUNT, tmp_path, wanted))
+    loaded = load_scene(path).scene
+    torch.testing.assert_close(loaded.means, scene.means[groups >= 0])
+    assert loaded.columns[LAYER_COLUMN].tolist() == (groups[groups >= 0] + 1).tolist()
+
+
+def test_an_export_that_is_given_up_leaves_no_animation(
+    scene: GaussianScene, groups: Tensor, tmp_path: Path
+) -> None:
+    for name in ("peel.gif", "peel.mp4"):
+        wanted = Wanted(pictures=False, animation=tmp_path / name)
+        steps = export_layers(scene, CAMERA, groups, COUNT, tmp_path, wanted)
+        next(steps)
+        steps.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_gif_has_a_frame_for_each_step(

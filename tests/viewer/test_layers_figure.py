@@ -284,7 +284,7 @@ def test_layers_are_exported_as_a_job(
     assert not export.run_button.isEnabled(), "no folder is chosen"
     export.choose_folder(out)
     session.peeling.set_peel(count=3)
-    for box in (export.mask_box, export.scenes_box):
+    for box in (export.masks_box, export.scenes_box, export.labelled_box):
         click(box, panel)
     choose(export.animation_combo, "GIF")
     type_into(export.size_spin, "60")
@@ -292,15 +292,15 @@ def test_layers_are_exported_as_a_job(
     assert session.runner.job.name == JOB
     assert not export.run_button.isEnabled()
     qtbot.waitUntil(lambda: not session.runner.busy, timeout=20_000)
-    assert ("info", f"Wrote 11 files of layers to {out}.") in session.messages
-    assert len(list(out.iterdir())) == 11
+    assert ("info", f"Wrote 15 files of layers to {out}.") in session.messages
+    assert len(list(out.iterdir())) == 15
     sizes = [len(load_scene(out / f"layer_{layer}.ply").scene) for layer in (1, 2, 3)]
     assert sum(sizes) == int(session.document.visible.sum())
     with Image.open(out / "layer_1.png") as picture:
         assert picture.size == (60, 40)
     assert export.run_button.isEnabled()
     click(export.pictures_box, panel)
-    for box in (export.mask_box, export.scenes_box):
+    for box in (export.masks_box, export.scenes_box, export.labelled_box):
         click(box, panel)
     choose(export.animation_combo, "None")
     assert not export.run_button.isEnabled(), "nothing is to be written"

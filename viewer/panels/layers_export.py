@@ -91,10 +91,21 @@ class ExportSection(Section):
             "Write pictures",
             "Each layer alone, and all up to it from the near end.",
         )
-        self.mask_box = QCheckBox("Mask of the figure (PNG)")
-        described(self.mask_box, "Write the mask", "White where the figure is, as parted above.")
+        self.masks_box = QCheckBox("Masks of figure and layers (PNG)")
+        described(
+            self.masks_box,
+            "Write masks",
+            "White where the figure is, as parted above, and as far as each layer covers.",
+        )
         self.scenes_box = QCheckBox("Each layer as a scene (PLY)")
         described(self.scenes_box, "Write scenes", "A scene of the Gaussians of each layer.")
+        self.labelled_box = QCheckBox("All layers as one scene (PLY)")
+        described(
+            self.labelled_box,
+            "Write one scene",
+            "A scene of all layers; the column “layer” holds their numbers.",
+        )
+        self._boxes = (self.pictures_box, self.masks_box, self.scenes_box, self.labelled_box)
         self.animation_combo = QComboBox()
         self.animation_combo.addItem("None", "")
         for suffix in ANIMATIONS:
@@ -143,7 +154,7 @@ class ExportSection(Section):
         run.setSpacing(6)
         run.addWidget(self.run_button, 1)
         run.addWidget(self.cancel_button)
-        for box in (self.pictures_box, self.mask_box, self.scenes_box):
+        for box in self._boxes:
             self.body.addWidget(box)
         self.body.addLayout(form)
         self.body.addLayout(run)
@@ -155,7 +166,7 @@ class ExportSection(Section):
 
     def _connect(self) -> None:
         session = self.session
-        for box in (self.pictures_box, self.mask_box, self.scenes_box):
+        for box in self._boxes:
             box.toggled.connect(self.refresh)
         self.animation_combo.currentIndexChanged.connect(self.refresh)
         self.folder_button.clicked.connect(self.folder_asked)
@@ -189,8 +200,9 @@ class ExportSection(Section):
         suffix = self.animation_combo.currentData()
         return Wanted(
             pictures=self.pictures_box.isChecked(),
-            mask=self.mask_box.isChecked(),
+            masks=self.masks_box.isChecked(),
             scenes=self.scenes_box.isChecked(),
+            labelled=self.labelled_box.isChecked(),
             animation=folder / f"peel{suffix}" if suffix else None,
             show=peel.show,
             threshold=None if chosen is None else chosen + self._offset(),
@@ -232,9 +244,8 @@ class ExportSection(Section):
         self.content.setEnabled(session.document is not None)
         self.folder_text.set_text("not chosen" if self.folder is None else str(self.folder))
         self.folder_text.setToolTip("" if self.folder is None else str(self.folder))
-        boxes = (self.pictures_box, self.mask_box, self.scenes_box)
         something = bool(self.animation_combo.currentData()) or any(
-            box.isChecked() for box in boxes
+            box.isChecked() for box in self._boxes
         )
         self.run_button.setEnabled(
             something and self.folder is not None and not session.runner.busy
