@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
 )
 from torch import Tensor
 
-from core.errors import UserError
 from core.gmae.edges import EdgeMatch, edge_answers, match_edges, thinned
 from core.gmae.layers import GROUPS
 from core.gmae.true_edges import EDGE_SUFFIXES, load_edges
@@ -25,7 +24,6 @@ from viewer.panels.layers_stand import Stand, find_stand, has_one_view
 from viewer.panels.panel import FieldGuard, align_labels, described, wrapped
 from viewer.session import Session
 from viewer.viewport.figures import edge_counts
-from viewer.viewport.photos import photo_picture
 from viewer.widgets.elided_label import ElidedLabel
 from viewer.widgets.file_button import FileButton
 from viewer.widgets.score_table import ScoreTable
@@ -43,17 +41,6 @@ HONEST = (
     "Layers tell of edges only where they beat a random order and the picture's own gradient. In "
     "a reference study of models of this size, they did not."
 )
-
-
-def photo_of(stand: Stand) -> Tensor | None:
-    """The photo from where edges are measured, ``(H, W, 3)``; None where there is none."""
-    if stand.view is None or stand.view.photo is None:
-        return None
-    try:
-        photo = photo_picture(stand.view, stand.camera, (1.0, 1.0, 1.0))
-    except UserError:
-        return None
-    return photo.nan_to_num(1.0)
 
 
 def verdict(rows: dict[str, EdgeMatch]) -> str:
@@ -273,7 +260,7 @@ def _prepare(
     scene, camera = stand.part(), stand.camera
     truth = load_edges(path, camera.width, camera.height)
     counts = edge_counts(look.edge_layers)
-    return truth, edge_answers(scene, camera, counts, look.edge_change, photo_of(stand))
+    return truth, edge_answers(scene, camera, counts, look.edge_change, stand.photo())
 
 
 def _match(answer: Callable[[], Tensor], truth: Tensor) -> EdgeMatch:

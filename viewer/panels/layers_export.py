@@ -205,6 +205,7 @@ class ExportSection(Section):
             labelled=self.labelled_box.isChecked(),
             animation=folder / f"peel{suffix}" if suffix else None,
             show=peel.show,
+            background=look.background,
             threshold=None if chosen is None else chosen + self._offset(),
             polarity=look.polarity,
         )

@@ -74,7 +74,9 @@ def measure_figure(
     depth = figure_depth(scene, stand.camera)
     cut = otsu(depth) if threshold is None else threshold + stand.offset
     rows = {ANSWER: intersection_over_union(figure_mask(depth, cut, polarity), truth)}
-    for name, value in compare_masks(scene, stand.camera, truth).items():
+    photo = stand.photo()
+    picture = None if photo is None else photo.to(scene.device)
+    for name, value in compare_masks(scene, stand.camera, truth, picture=picture).items():
         kind, _, side = name.rpartition(" ")
         if side not in {*Polarity, "oracle"}:
             rows[TITLES.get(name, name.capitalize())] = value

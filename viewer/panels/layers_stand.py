@@ -6,9 +6,12 @@ import numpy as np
 from torch import Tensor
 
 from core.cameras import Camera, View
+from core.errors import UserError
 from core.gmae.exports import export_camera
+from core.gmae.splatting import WHITE
 from core.scene import GaussianScene
 from viewer.session import Session
+from viewer.viewport.photos import photo_picture
 
 MEASURED_PX = 320
 """Answers are compared in pictures at most so large along the longer side."""
@@ -40,6 +43,15 @@ class Stand:
     def part(self) -> GaussianScene:
         """The Gaussians that are drawn, as a scene."""
         return self.scene if bool(self.drawn.all()) else self.scene.select(self.drawn)
+
+    def photo(self) -> Tensor | None:
+        """The photo from there, ``(H, W, 3)`` on white; None where there is none to be read."""
+        if self.view is None or self.view.photo is None:
+            return None
+        try:
+            return photo_picture(self.view, self.camera, WHITE).nan_to_num(1.0)
+        except UserError:
+            return None
 
 
 def find_stand(session: Session, offset: float = 0.0, present: bool = False) -> Stand | None:
