@@ -14,6 +14,14 @@ from core.files import replacing
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 READABLE = (*SUFFIXES, ".bmp", ".tif", ".tiff")
 """Ends of names of images that can be opened."""
+UNREADABLE = (
+    *(OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error),
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+)
+"""What Pillow raises over damaged files."""
+MOST_MASK_PIXELS = 2**26
+MASK_SHARE, LINE_SHARE = 0.5, 0.04
+"""How white a pixel of a mask is; and of one that thin lines are to be found in."""
 
 
 def is_image(path: Path) -> bool:
@@ -36,16 +44,6 @@ def save_image(rgb: Tensor, path: Path) -> None:
         Image.fromarray(pixels).save(file, format=kind)
 
 
-MOST_MASK_PIXELS = 2**26
-MASK_SHARE, LINE_SHARE = 0.5, 0.04
-"""How white a pixel of a mask is; and of one that thin lines are to be found in."""
-_UNREADABLE = (
-    *(OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error),
-    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
-)
-"""What Pillow raises over damaged files."""
-
-
 def load_mask(path: Path, width: int, height: int, share: float = MASK_SHARE) -> Tensor:
     """Where a picture is white, bool ``(H, W)``: its middle, as much of it as fits the sides.
 
@@ -64,7 +62,7 @@ def load_mask(path: Path, width: int, height: int, share: float = MASK_SHARE) ->
             if file.width * file.height > MOST_MASK_PIXELS:
                 raise UserError(f"{path.name} is too large.", "Scale it down.")
             return fit_mask(ImageOps.exif_transpose(file).convert("L"), width, height, share)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise UserError(
             f"{path.name} cannot be read as a picture.", "Use a PNG that is white on black."
         ) from error

@@ -1,7 +1,6 @@
 """Images of a folder, as squares of a model's size."""
 
 import hashlib
-import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +9,12 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from core.errors import UserError
-from core.images import SUFFIXES
+from core.images import SUFFIXES, UNREADABLE
 
 MAX_PIXELS = 2**26
 CROP_SHARE = (0.2, 1.0)
 """Of an image's area that a training crop covers; MAE's, where the authors' code has 0.08."""
 _KEPT_BYTES = 2**29
-_UNREADABLE = (
-    *(OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError, struct.error),
-    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
-)
-"""What Pillow raises over damaged files."""
 
 
 class ImageFolder:
@@ -133,7 +127,7 @@ def read_image(path: Path, side: int) -> Image.Image:
                 raise UserError(f"{path.name} is too large or too long.", "Scale or crop it.")
             file.draft("RGB", (2 * side, 2 * side))
             return prepared(ImageOps.exif_transpose(file), side)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise UserError(
             f"{path.name} cannot be read as an image.",
             "Use another one; it may be damaged, or be no image.",
