@@ -28,7 +28,7 @@ CAMERA = front_camera()
 @pytest.fixture
 def panel(qtbot: QtBot, session: Session) -> LayersPanel:
     session.peeling.set_view(lambda: CAMERA)
-    panel = shown(qtbot, LayersPanel(session), 330, 800)
+    panel = shown(qtbot, LayersPanel(session), 330, 1200)
     qtbot.waitUntil(lambda: session.peeling.layers is not None and panel.peel._bars is not None)
     assert isinstance(panel, LayersPanel)
     return panel
