@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 ImagesDir = Annotated[Path, typer.Argument(help="A folder of images.", show_default=False)]
 ModelFile = Annotated[
-    Path, typer.Option("--model", help="A model that gmae train made (.safetensors).")
+    Path | None,
+    typer.Option(
+        "--model",
+        help="A model that gmae train made (.safetensors); else the one that comes along.",
+    ),
 ]
-
 MasksDir = Annotated[
     Path | None, typer.Option("--masks", help="A folder of masks, white where the figure is.")
 ]
@@ -139,7 +142,7 @@ def train(
 @app.command()
 def evaluate(
     images: ImagesDir,
-    model: ModelFile,
+    model: ModelFile = None,
     masks: MasksDir = None,
     edges: EdgesDir = None,
     probe: ProbeDir = None,
@@ -216,7 +219,7 @@ def report_on_models(
 def layers(
     image: Annotated[Path, typer.Argument(help="An image.", show_default=False)],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write to.")],
-    model: ModelFile,
+    model: ModelFile = None,
     count: Annotated[int, typer.Option("--layers", min=1, help="Number of layers.")] = 8,
     grouping: Annotated[
         str, typer.Option("--grouping", help="counts: as many Gaussians in each; bins: as deep.")
@@ -306,10 +309,11 @@ def _readable(values: Mapping[str, Any]) -> dict[str, Any]:
     return texts
 
 
-def _loaded(path: Path) -> "GaussianAutoencoder":
+def _loaded(path: Path | None) -> "GaussianAutoencoder":
+    from core.gmae.models import find_model
     from core.gmae.weights import load_model
 
-    return load_model(path)[0]
+    return load_model(find_model(path))[0]
 
 
 def _one_of(text: str, names: list[str], what: str) -> str:

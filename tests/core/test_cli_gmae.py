@@ -14,6 +14,7 @@ from core.formats import load_scene
 from core.gmae import config
 from core.gmae.config import Config, Projection
 from core.gmae.model import new_model
+from core.gmae.models import find_model
 from core.gmae.splatting import scene_camera
 from core.gmae.weights import load_model, save_model
 from core.rendering import render
@@ -103,6 +104,17 @@ def test_layers_writes_masks_scenes_and_an_animation(
     )
     assert code == 2
     assert "peel.avi" in err
+
+
+def test_a_model_comes_along(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = run_json(capsys, "layers", photos / "1.png", "-o", tmp_path / "layers", "--layers", "2")
+    assert made["count"] == 192
+    _, notes = load_model(find_model())
+    assert notes["steps"] > 7000
+    assert "photographs" in notes["data"]
+    assert "CC0" in notes["licence"]
 
 
 @pytest.mark.parametrize(
