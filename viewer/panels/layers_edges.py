@@ -38,8 +38,8 @@ TITLES = {
 }
 ANY_SCENE = "Load true edges to compare those of layers with a random order and with gradients."
 HONEST = (
-    "Layers tell of edges only where they beat a random order and the picture's own gradient. In "
-    "a reference study of models of this size, they did not."
+    "Layers tell of edges only where they beat a random order and the picture's own "
+    "gradient. Those of the model that comes along did not."
 )
 
 

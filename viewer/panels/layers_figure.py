@@ -54,8 +54,8 @@ TITLES = {
 """Of answers of :func:`compare_masks` that do not go by their own names."""
 ANY_SCENE = "Load a true mask to compare the figure with answers that do not look at the picture."
 HONEST = (
-    "A model's figure counts only where it beats the centre ellipse and shuffled depths. In a "
-    "reference study of models of this size, none did."
+    "A model's figure counts only where it beats the centre ellipse and shuffled depths. That of "
+    "the model that comes along did not, on 290 photos of people."
 )
 
 
@@ -291,8 +291,8 @@ class FigureSection(Section):
     @Slot()
     def _ask(self) -> None:
         """Find out which depths there are, and measure the figure against the true one."""
-        present = self._stand(present=True)
-        if present is None:
+        stand = self._stand(present=not has_one_view(self.session))
+        if stand is None:
             return
         asked = self._asked = object()
 
@@ -301,7 +301,7 @@ class FigureSection(Section):
                 self.survey = survey
                 self.refresh()
 
-        self.session.asker.ask("figure depths", lambda: survey_depth(present), take)
+        self.session.asker.ask("figure depths", lambda: survey_depth(stand), take)
         self._measure()
 
     def _measure(self) -> None:
