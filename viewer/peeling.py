@@ -74,6 +74,8 @@ class Peeling(QObject):
         self._mask: Tensor | None = None
         self._measured: tuple[Any, ...] | None = None
         """What the layers are of, or will be."""
+        self.recutting = False
+        """Whether the layers are still those of another cut; till then the same is drawn."""
         session.document_replaced.connect(self._forget)
         session.scene_changed.connect(self._drop)
         session.state_changed.connect(self._measure)
@@ -118,9 +120,13 @@ class Peeling(QObject):
         if peel == self.peel:
             return
         regroup = (peel.count, peel.grouping) != (self.peel.count, self.peel.grouping)
-        self.peel, self._mask = peel, None
+        if regroup and self.layers is not None and not self.recutting:
+            self._mask, self.recutting = self.mask, True
+        self.peel = peel
         if regroup:
             self._measure()
+        if not self.recutting:
+            self._mask = None
         self.changed.emit()
 
     def set_follows(self, follows: bool) -> None:
@@ -158,7 +164,7 @@ class Peeling(QObject):
     def _measure(self) -> None:
         document = self._session.document
         if document is None or not self._wanted:
-            self.layers = self._mask = self._measured = None
+            self._clear()
             return
         if self._camera is None and self._view is not None:
             self._camera = self._view()
@@ -166,14 +172,15 @@ class Peeling(QObject):
             return
         scene, visible, camera = document.scene, document.visible, self._camera
         count, grouping = self.peel.count, self.peel.grouping
-        asked = (scene, visible, camera, count, grouping)
+        asked = (camera, scene, visible, count, grouping)
         if self._measured is not None and all(map(same, self._measured, asked)):
             return
         self._measured = asked
 
         def take(layers: DepthLayers) -> None:
-            if self._measured is asked:
-                self.layers, self._mask = layers, None
+            # those of a camera that has moved on are good until the next come
+            if self._measured is not None and all(map(same, self._measured[1:], asked[1:])):
+                self.layers, self._mask, self.recutting = layers, None, False
                 self.changed.emit()
 
         self._session.asker.ask(
@@ -182,8 +189,10 @@ class Peeling(QObject):
 
     @Slot()
     def _drop(self) -> None:
-        """The Gaussians are others: their layers are not known."""
-        self.layers = self._mask = self._measured = None
+        """The Gaussians are others: as many keep their layers until these are known."""
+        document, layers = self._session.document, self.layers
+        if document is None or layers is None or len(document.scene) != len(layers.depths):
+            self._clear()
         self._measure()
         self.changed.emit()
 
@@ -192,5 +201,9 @@ class Peeling(QObject):
         source = self._session.imaging.source
         self.enabled, self._camera = False, None if source is None else source.camera
         self.peel = replace(self.peel, nearest=None, slab=None, step=self.peel.count - 1)
-        self.layers = self._mask = self._measured = None
+        self._clear()
         self.changed.emit()
+
+    def _clear(self) -> None:
+        self.layers = self._mask = self._measured = None
+        self.recutting = False

@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 from core.gmae.layers import Grouping, Show, camera_depths, depth_groups
 from core.gmae.layers import shown as shown_layers
 from core.rendering import render
+from tests.blobs import blob_scene
 from tests.viewer.frame_stage import front_camera
 from tests.viewer.panel_stage import LEFT, at, choose, drag, pause, session, shown, type_into
 from tests.viewer.window_stage import COUNT
@@ -86,6 +87,20 @@ def test_layers_are_cut_by_count_or_by_depth(
     low, high = session.peeling.layers.span
     assert low == pytest.approx(float(depths(session).min()))
     assert high == pytest.approx(float(depths(session).max()))
+
+
+def test_more_layers_draw_the_same_until_they_are_known(
+    qtbot: QtBot, panel: LayersPanel, session: Session
+) -> None:
+    choose(panel.peel.show_combo, "One layer")
+    before = session.drawn
+    assert drawn_count(session) < COUNT / 4, "the last of eight"
+    type_into(panel.peel.count_spin, "32")
+    assert session.drawn is before
+    assert panel.peel.told.text().startswith("Measuring")
+    qtbot.waitUntil(lambda: session.peeling.layers.count == 32)
+    assert session.drawn.equal(depth_groups(depths(session), 32) == 31)
+    assert panel.peel.told.text().startswith("Layer 32 of 32, depth ")
 
 
 def test_a_number_of_the_nearest(panel: LayersPanel, session: Session) -> None:
@@ -178,6 +193,58 @@ def test_depth_is_that_of_a_view_or_follows(
     peeling.set_view(lambda: CAMERA)
     peeling.camera_moved()
     qtbot.waitUntil(lambda: peeling.layers.camera is CAMERA)
+
+
+def test_a_moving_camera_does_not_keep_layers_from_coming(
+    panel: LayersPanel, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def ask(kind, question, answer) -> None:
+        if kind == "layers":
+            asked.append((question, answer))
+
+    monkeypatch.setattr(session.asker, "ask", ask)
+    peeling, cameras = session.peeling, [front_camera(80 + step, 60) for step in range(3)]
+    peeling.set_follows(True)
+    for camera in cameras:
+        peeling.set_view(lambda camera=camera: camera)
+        peeling.camera_moved()
+    question, answer = asked[0]
+    answer(question())
+    assert peeling.layers.camera is cameras[0], "though others are wanted already"
+    question, answer = asked[-1]
+    answer(question())
+    assert peeling.layers.camera is cameras[-1]
+    late = asked[1]
+    session.document.delete(torch.arange(COUNT) < 10)
+    late[1](late[0]())
+    assert peeling.layers.camera is cameras[-1], "of Gaussians that are gone"
+
+
+def test_edits_leave_the_peel_as_it_is(qtbot: QtBot, panel: LayersPanel, session: Session) -> None:
+    choose(panel.peel.show_combo, "Nearest 64")
+    click(panel.peel.select_button)
+    counts = []
+    for signal in (session.scene_changed, session.state_changed, session.peeling.changed):
+        signal.connect(lambda: counts.append(drawn_count(session)))
+    panel.edit.set_camera_source(lambda: CAMERA)
+    before = session.peeling.layers
+    panel.edit.move_by(0.1)
+    qtbot.waitUntil(lambda: session.peeling.layers is not before)
+    assert set(counts) == {64}, "never the whole scene in between"
+
+
+def test_other_gaussians_are_grouped_anew(
+    qtbot: QtBot, panel: LayersPanel, session: Session
+) -> None:
+    choose(panel.peel.show_combo, "Nearest 64")
+    session.document.replace_scene(blob_scene(900), "Refine")
+    qtbot.waitUntil(lambda: session.peeling.layers is not None)
+    assert (len(session.drawn), drawn_count(session)) == (900, 64)
+    session.undo()
+    qtbot.waitUntil(lambda: session.peeling.layers is not None)
+    assert (len(session.drawn), drawn_count(session)) == (COUNT, 64)
 
 
 def test_the_picture_is_of_the_drawn_layers(panel: LayersPanel, session: Session) -> None:

@@ -416,9 +416,10 @@ class PeelSection(Section):
         if not peeling.enabled:
             return "All layers are drawn."
         mask = peeling.mask
-        if layers is None or mask is None or self.session.document is None:
+        document = self.session.document
+        if layers is None or mask is None or document is None or peeling.recutting:
             return "Measuring depth …"
-        drawn = int((mask & self.session.document.visible).sum())
+        drawn = int((mask & document.visible).sum())
         text = f"Draws {drawn:,} of {layers.total:,} Gaussians"
         if peel.slab is not None:
             low, high = peel.slab
