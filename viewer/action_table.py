@@ -65,11 +65,11 @@ _EDIT = (
 
 _SELECT = (
     ActionSpec("select.all", "All", "Select", keys=("Ctrl+A",),
-        tip="Select all visible Gaussians.", icon="select-all", needs=DOCUMENT),
+        tip="Select all Gaussians that are drawn.", icon="select-all", needs=DOCUMENT),
     ActionSpec("select.none", "None", "Select", keys=("Ctrl+Shift+A",), icon="select-none",
         tip="Select no Gaussians.", needs=SELECTED),
     ActionSpec("select.invert", "Invert", "Select", keys=("Ctrl+I",),
-        tip="Select the visible Gaussians that are not selected.", icon="select-invert",
+        tip="Select the drawn Gaussians that are not selected.", icon="select-invert",
         needs=DOCUMENT),
     in_viewport("select.grow", "Grow", "Select", "Ctrl+=",
         "Add the neighbours of the selected Gaussians.", "select-grow", needs=SELECTED),

@@ -572,6 +572,39 @@ def test_growing_twice_in_a_row_grows_twice_and_shrinking_takes_away(stage: Stag
     assert document.history.undo_name == "Shrink selection"
 
 
+def test_only_what_the_peel_draws_is_selected(stage: Stage) -> None:
+    session, document = stage.session, stage.document
+    commands, peeling = SelectionCommands(session), session.peeling
+    peeling.set_view(stage.viewport.camera)
+    peeling.set_enabled(True)
+    peeling.set_peel(nearest=300)
+    stage.qtbot.waitUntil(lambda: peeling.mask is not None)
+    drawn = session.drawn
+    assert drawn is not None
+    stage.choose("rect")
+    corners = stage.at(60, 50), stage.at(-40, -20)
+    stage.drag(corners)
+    stage.wait_edits(1)
+    inside, near = in_rectangle(stage.places(), *corners)
+    stage.assert_selected(inside & drawn.numpy(), near)
+    at = stage.at(5, -8)
+    stage.click(at)
+    stage.wait_edits(2)
+    ratio = stage.viewport.devicePixelRatioF()
+    x, y = at.x() * ratio, at.y() * ratio
+    nearest = heaviest(document.scene, stage.viewport.camera(), x, y, drawn)
+    assert document.selected.equal(nearest)
+    commands.grow()
+    stage.wait_edits(3)
+    assert document.selected_count > 1
+    assert not bool((document.selected & ~drawn).any())
+    commands.select_all()
+    assert document.selected.equal(drawn)
+    document.select(torch.arange(len(drawn)) < 700)
+    commands.invert()
+    assert document.selected.equal(drawn & (torch.arange(len(drawn)) >= 700))
+
+
 def test_an_empty_session_minds_no_command(qtbot: QtBot) -> None:
     session = Session()
     commands = SelectionCommands(session)

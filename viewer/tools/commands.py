@@ -12,7 +12,7 @@ NOTHING_SELECTED = "Nothing is selected. Use a tool, or drag over the histogram.
 NOTHING_HIDDEN = "Nothing is hidden."
 
 Step = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From the selected Gaussians, the centres and the visible ones to other selected ones."""
+"""From the selected Gaussians, the centres and the drawn ones to other selected ones."""
 
 
 class SelectionCommands:
@@ -24,16 +24,20 @@ class SelectionCommands:
         self._steps: tuple[Step, ...] = ()
 
     def select_all(self) -> None:
-        """Select all visible Gaussians."""
-        self._do(Document.select_all)
+        """Select all Gaussians that are drawn."""
+        document, drawn = self._session.document, self._session.drawn
+        if document is not None and drawn is not None:
+            document.select(drawn, name="Select all")
 
     def select_none(self) -> None:
         """Select no Gaussians."""
         self._do(Document.select_none)
 
     def invert(self) -> None:
-        """Select the visible Gaussians that are not selected, and no others."""
-        self._do(Document.invert_selection)
+        """Select the drawn Gaussians that are not selected, and no others."""
+        document, drawn = self._session.document, self._session.drawn
+        if document is not None and drawn is not None:
+            document.select(drawn & ~document.selected, name="Invert selection")
 
     def hide(self) -> None:
         """Take the selected Gaussians out of sight."""
@@ -86,12 +90,13 @@ class SelectionCommands:
         Steps asked for before the first is done are all done, as one edit.
         """
         session, document = self._session, self._session.document
-        if document is None:
+        drawn = session.drawn
+        if document is None or drawn is None:
             return
         if not document.selected_count:
             session.notified.emit("info", NOTHING_SELECTED)
             return
-        selected, visible, means = document.selected, document.visible, document.scene.means
+        selected, means = document.selected, document.scene.means
         before = self._steps if self._begun is selected else ()
         self._begun = selected
         self._steps = steps = (*before, step)
@@ -99,7 +104,7 @@ class SelectionCommands:
         def find() -> Tensor:
             mask = selected
             for step in steps:
-                mask = step(mask, means, visible)
+                mask = step(mask, means, drawn)
             return mask
 
         def take(mask: Tensor) -> None:
