@@ -1,5 +1,7 @@
 """Peeling by depth: the panel by real events, what is drawn, and what tools select."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from core.gmae.layers import Grouping, Show, camera_depths, depth_groups
+from core.gmae.layers import Grouping, Show, camera_depths, depth_groups, depth_layers
 from core.gmae.layers import shown as shown_layers
 from core.rendering import render
 from tests.blobs import blob_scene
@@ -110,6 +112,21 @@ def test_a_number_of_the_nearest(panel: LayersPanel, session: Session) -> None:
     assert bool((depths(session)[~session.drawn] >= near).all())
 
 
+def test_no_more_of_the_nearest_are_offered_than_there_are(
+    qtbot: QtBot, panel: LayersPanel, session: Session
+) -> None:
+    combo = panel.peel.show_combo
+    assert combo.findData(1024) > 0
+    choose(combo, "Nearest 1,024")
+    session.document.replace_scene(blob_scene(200), "Refine")
+    qtbot.waitUntil(lambda: session.peeling.layers is not None)
+    assert combo.currentText() == "Nearest 1,024", "what is chosen stays to be seen"
+    choose(combo, "Nearest 128")
+    assert combo.currentText() == "Nearest 128"
+    offered = [combo.itemData(row) for row in range(combo.count())]
+    assert [count for count in offered if isinstance(count, int)] == [32, 64, 128]
+
+
 def test_a_slab_is_dragged_in_the_histogram(panel: LayersPanel, session: Session) -> None:
     plot, all_depths = panel.peel.plot, depths(session)
     low, high = (float(all_depths.quantile(share)) for share in (0.3, 0.6))
@@ -146,6 +163,44 @@ def test_it_plays_until_something_else_is_asked(
     click(panel.peel.play_button)
     click(panel.peel.play_button)
     assert not panel.peel.playing
+    for other in (panel.peel.follow_box, panel.peel.take_button, panel.peel.on_box):
+        click(panel.peel.play_button)
+        assert panel.peel.playing
+        click(other)
+        assert not panel.peel.playing
+
+
+def test_it_plays_at_a_pace(qtbot: QtBot, panel: LayersPanel, session: Session) -> None:
+    click(panel.peel.play_button)
+    assert panel.peel._timer.interval() == 500
+    choose(panel.peel.pace_combo, "8 / s")
+    assert panel.peel.playing, "a pace does not stop it"
+    assert panel.peel._timer.interval() == 125
+    qtbot.waitUntil(lambda: session.peeling.peel.step == 7)
+    qtbot.waitUntil(lambda: session.peeling.peel.step == 0)
+
+
+def test_depth_is_measured_off_the_windows_thread_and_not_for_steps(
+    qtbot: QtBot, panel: LayersPanel, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+
+    def measured(*args):
+        threads.append(threading.get_ident())
+        return depth_layers(*args)
+
+    monkeypatch.setattr("viewer.peeling.depth_layers", measured)
+    slider = panel.peel.slider
+    slider.setFocus()
+    for key in (Qt.Key.Key_Home, Qt.Key.Key_Right, Qt.Key.Key_Right):
+        QTest.keyClick(slider, key)
+    choose(panel.peel.show_combo, "Nearest 256")
+    pause(30)
+    assert threads == []
+    type_into(panel.peel.count_spin, "16")
+    qtbot.waitUntil(lambda: session.peeling.layers.count == 16)
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()
 
 
 def test_bars_of_counts_or_of_opacity(qtbot: QtBot, panel: LayersPanel, session: Session) -> None:

@@ -1,17 +1,11 @@
 """Peeling by depth: which layers are drawn, a slider through them, and where they lie."""
 
-from dataclasses import dataclass
-
-import numpy as np
-import pyqtgraph as pg
-from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Slot
-from PySide6.QtGui import QBrush, QColor, QHideEvent, QPen, QShowEvent
+from PySide6.QtCore import QPointF, Qt, QTimer, Slot
+from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFormLayout,
-    QGraphicsRectItem,
     QHBoxLayout,
     QPushButton,
     QSlider,
@@ -19,22 +13,20 @@ from PySide6.QtWidgets import (
     QToolButton,
     QWidget,
 )
-from torch import Tensor
 
 from core.editing import SelectOp
-from core.gmae.layers import PRESETS, DepthLayers, Grouping, Show
+from core.gmae.layers import PRESETS, Grouping, Show
 from viewer import theme
+from viewer.panels.layers_peel_plot import DepthBars, DepthPlot, depth_bars
 from viewer.panels.panel import FieldGuard, described, wrapped
 from viewer.peeling import MOST_LAYERS
 from viewer.session import Session
 from viewer.widgets.numbers import value_text
-from viewer.widgets.plots import CountAxis, Plot, ValueAxis, translucent
 from viewer.widgets.section import Section
 
-PLAY_MS = 500
-BINS = 72
-TAIL = 0.2
-"""Per cent of the Gaussians at either end that the histogram leaves out."""
+PACES = (1, 2, 4, 8)
+"""Layers a second."""
+PACE = 2
 EDGE_PX = 6
 SHOWS = {
     Show.NEAREST: "From near",
@@ -43,80 +35,6 @@ SHOWS = {
 }
 GROUPINGS = {Grouping.COUNTS: "Equal counts", Grouping.BINS: "Equal depth"}
 SLAB = "slab"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class DepthBars:
-    """How many Gaussians, or how much opacity, lies at which depth.
-
-    ``edges (B + 1,)`` are depths, ``heights (B,)``.
-    """
-
-    layers: DepthLayers
-    edges: NDArray[np.float64]
-    heights: NDArray[np.float64]
-
-
-def depth_bars(layers: DepthLayers, opacities: Tensor | None) -> DepthBars | None:
-    """Bars of the grouped Gaussians without the outermost; None where there are none.
-
-    ``opacities (N,)``: add these up instead of counting.
-    """
-    inside = layers.groups < layers.count
-    depths = layers.depths[inside].double().numpy()
-    if not len(depths):
-        return None
-    low, high = np.percentile(depths, (TAIL, 100 - TAIL))
-    if not high > low:
-        low, high = low - 0.5, high + 0.5
-    weights = None if opacities is None else opacities[inside].double().numpy()
-    heights, edges = np.histogram(depths, BINS, (float(low), float(high)), weights=weights)
-    return DepthBars(layers, edges, heights.astype(np.float64))
-
-
-class DepthPlot(Plot):
-    """Bars of depth, with what is drawn shaded."""
-
-    def __init__(self) -> None:
-        super().__init__(CountAxis("left"), ValueAxis("bottom"))
-        self.setFixedHeight(116)
-        self.getPlotItem().getAxis("left").setWidth(48)
-        self.setAccessibleName("Gaussians by depth")
-        self.viewport().setCursor(Qt.CursorShape.SizeHorCursor)
-        self.bars = pg.BarGraphItem(x0=[], x1=[], height=[])
-        self.shade = QGraphicsRectItem()
-        for part in (self.shade, self.bars):
-            self.addItem(part, ignoreBounds=True)
-        self.shade.hide()
-        self._drawn: DepthBars | None = None
-        self.restyled.connect(self._restyle_items)
-        self._restyle_items()
-
-    def draw(self, bars: DepthBars | None) -> None:
-        """Show other bars, or none."""
-        self._drawn = bars
-        self.bars.setVisible(bars is not None)
-        if bars is not None:
-            edges, heights = bars.edges, bars.heights
-            self.bars.setOpts(x0=edges[:-1], x1=edges[1:], height=heights)
-            box = self.getPlotItem().getViewBox()
-            box.setXRange(edges[0], edges[-1], padding=0.01)
-            box.setYRange(0, float(heights.max()) * 1.05, padding=0)
-
-    def shade_between(self, span: tuple[float, float] | None) -> None:
-        """Shade what lies between two depths; None shades nothing."""
-        self.shade.setVisible(span is not None and self._drawn is not None)
-        if span is not None:
-            (_, _), (bottom, top) = self.getPlotItem().getViewBox().viewRange()
-            self.shade.setRect(QRectF(span[0], bottom, span[1] - span[0], top - bottom))
-
-    def _restyle_items(self) -> None:
-        color = QColor(theme.color("text-muted"))
-        self.bars.setOpts(brush=QBrush(color), pen=QPen(color, 0))
-        pen = QPen(QColor(theme.color("accent")))
-        pen.setCosmetic(True)
-        self.shade.setPen(pen)
-        self.shade.setBrush(QBrush(translucent("accent", 60)))
 
 
 class PeelSection(Section):
@@ -128,8 +46,10 @@ class PeelSection(Section):
         self._peeling = session.peeling
         self._bars: DepthBars | None = None
         self._asked: object = None
+        self._counts: tuple[int, ...] | None = None
+        """The numbers of nearest Gaussians that are offered."""
         self._grip: tuple[str, tuple[float, float]] | None = None
-        self._timer = QTimer(self, interval=PLAY_MS)
+        self._timer = QTimer(self, interval=1000 // PACE)
         self._timer.timeout.connect(self._next_step)
         self._make()
         self._arrange()
@@ -141,17 +61,16 @@ class PeelSection(Section):
         described(
             self.on_box,
             "Peel the picture",
-            "Peel the picture (Ctrl+Return)\nDraw only some of the layers; nothing is edited.",
+            "Peel the picture (Ctrl+Return)\nDraw only some of the layers; nothing is edited. In "
+            "comparisons states of the same Gaussians are peeled alike, others are not.",
         )
         self.play_button = QToolButton()
+        self.pace_combo = QComboBox()
+        for pace in PACES:
+            self.pace_combo.addItem(f"{pace} / s", pace)
+        self.pace_combo.setCurrentIndex(PACES.index(PACE))
+        described(self.pace_combo, "Pace", "Layers a second when they are played.")
         self.show_combo, self.grouping_combo = QComboBox(), QComboBox()
-        for show, title in SHOWS.items():
-            self.show_combo.addItem(title, str(show))
-        self.show_combo.insertSeparator(self.show_combo.count())
-        for count in PRESETS:
-            self.show_combo.addItem(f"Nearest {count:,}", count)
-        self.show_combo.insertSeparator(self.show_combo.count())
-        self.show_combo.addItem("Between two depths", SLAB)
         described(
             self.show_combo,
             "What is drawn",
@@ -200,6 +119,7 @@ class PeelSection(Section):
         head = QHBoxLayout()
         head.setSpacing(6)
         head.addWidget(self.on_box, 1)
+        head.addWidget(self.pace_combo)
         head.addWidget(self.play_button)
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
@@ -223,13 +143,21 @@ class PeelSection(Section):
         self.body.addLayout(foot)
         self.body.addWidget(self.select_button)
         guard = FieldGuard(self)
-        for field in (self.show_combo, self.grouping_combo, self.count_spin, self.slider):
+        for field in (
+            *(self.pace_combo, self.show_combo, self.grouping_combo),
+            *(self.count_spin, self.slider),
+        ):
             field.installEventFilter(guard)
 
     def _connect(self) -> None:
         peeling, plot = self._peeling, self.plot
         self.on_box.clicked.connect(peeling.set_enabled)
+        for button in (self.take_button, self.follow_box, self.select_button):
+            button.clicked.connect(self._stop)
         self.play_button.clicked.connect(self.toggle_play)
+        self.pace_combo.currentIndexChanged.connect(
+            lambda _: self._timer.setInterval(1000 // self.pace_combo.currentData())
+        )
         self.show_combo.activated.connect(self._choose_show)
         self.grouping_combo.activated.connect(
             lambda _: self._ask(grouping=Grouping(self.grouping_combo.currentData()))
@@ -389,6 +317,7 @@ class PeelSection(Section):
             self._stop()
         self.on_box.setChecked(peeling.enabled)
         self.follow_box.setChecked(peeling.follows)
+        self._fill_shows()
         chosen = SLAB if peel.slab is not None else peel.nearest or str(peel.show)
         self.show_combo.setCurrentIndex(self.show_combo.findData(chosen))
         self.grouping_combo.setCurrentIndex(self.grouping_combo.findData(str(peel.grouping)))
@@ -404,6 +333,25 @@ class PeelSection(Section):
         if self._bars is None or self._bars.layers is not peeling.layers:
             self._ask_bars()
         self._shade()
+
+    def _fill_shows(self) -> None:
+        """Offer what can be drawn of so many Gaussians as there are."""
+        document, chosen = self.session.document, self._peeling.peel.nearest
+        total = 0 if document is None else len(document.scene)
+        counts = tuple(count for count in PRESETS if count <= total or count == chosen)
+        if counts == self._counts:
+            return
+        self._counts = counts
+        combo = self.show_combo
+        combo.clear()
+        for show, title in SHOWS.items():
+            combo.addItem(title, str(show))
+        combo.insertSeparator(combo.count())
+        for count in counts:
+            combo.addItem(f"Nearest {count:,}", count)
+        if counts:
+            combo.insertSeparator(combo.count())
+        combo.addItem("Between two depths", SLAB)
 
     @Slot()
     def _show_play(self) -> None:
