@@ -192,8 +192,8 @@ def _html(groups: Sequence[Group], count: int) -> str:
 
 def _group_html(group: Group, accent: str) -> str:
     rows = "".join(
-        f'<tr><td style="padding:1px 8px 1px 0">{escape(row.what)}</td>'
-        f'<td align="right" style="padding:1px 0">{_keys_html(row)}</td></tr>'
+        f'<tr><td style="padding:0 8px 0 0">{escape(row.what)}</td>'
+        f'<td align="right">{_keys_html(row)}</td></tr>'
         for row in group.rows
     )
     return (
