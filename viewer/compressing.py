@@ -23,6 +23,7 @@ from core.scene import SH_C0, GaussianScene
 from core.training import Background, find_targets, lasting_background
 from core.trials import Trial, save_trial, try_formats, try_nets
 from viewer.compare import LIVE, CompareMode, Side
+from viewer.look import Mode
 from viewer.refining import living
 from viewer.steps import ready_lpips
 from viewer.widgets.numbers import megabytes_text
@@ -169,6 +170,8 @@ class Compressing(QObject):
         compare.choose_b(side)
         if compare.mode == CompareMode.OFF:
             compare.set_mode(CompareMode.WIPE)
+        if self._session.mode == Mode.HEATMAP:
+            self._session.set_mode(Mode.COLOR)
 
     def _side(self, trial: Trial, prefix: str, make: Any, *, recolored: bool = False) -> Side:
         number = self.trials.index(trial) + 1

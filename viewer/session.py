@@ -447,15 +447,18 @@ class Session(QObject):
             self.runner.start(name, steps, done, computes=computes, stopped=stopped)
 
     def hold(self, held: Held) -> None:
-        """Have this open in the place of what was; an image is drawn on white."""
+        """Have this open in the place of what was; an image in its colours, on white."""
         self.document, self.loaded, self.dataset = held
         self._cut, self._applied = Cut(), None
         self._memory.clear()
         self.compare.reset(self.document)
         self.show_live(None)
         self.imaging.begin()
-        background = self._background if self.imaging.source is None else WHITE
-        self._look, before = replace(self._look, background=background), self._look
+        before = self._look
+        if self.imaging.source is None:
+            self._look = replace(before, background=self._background)
+        else:
+            self._look = replace(before, background=WHITE, mode=Mode.COLOR)
         self.document_replaced.emit()
         if self._look != before:
             self.look_changed.emit()

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from viewer.widgets.numbers import value_text
+from viewer.widgets.numbers import MISSING, megabytes_text, value_text
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,14 @@ def test_values_have_three_digits_and_are_legible(value, text, plain) -> None:
     assert value_text(value, grouped=False) == plain
     if value is not None and math.isfinite(value):
         assert float(plain) == pytest.approx(value, rel=5e-3)
+
+
+def test_small_sizes_are_in_kilobytes() -> None:
+    assert [megabytes_text(size) for size in (None, 0.0131, 0.1, 0.569, 26.06, 1234.5)] == [
+        MISSING,
+        "13.1 kB",
+        "0.1 MB",
+        "0.569 MB",
+        "26.1 MB",
+        "1,234.5 MB",
+    ]

@@ -21,7 +21,7 @@ from viewer.panels.damage import STILL_MS
 from viewer.panels.prune import PrunePanel
 from viewer.session import Session
 from viewer.viewport.tints import BACKGROUND
-from viewer.widgets.numbers import value_text
+from viewer.widgets.numbers import megabytes_text, value_text
 
 __all__ = ["scored", "session"]
 
@@ -46,7 +46,7 @@ def assert_fields_agree(panel: PrunePanel, session: Session, count: int) -> None
     goes, stays, size = panel.table.values()[:3]
     assert goes.startswith(f"{total - count:,} (")
     assert stays.startswith(f"{count:,} (")
-    assert size.endswith(f"{count * each / 1e6:.3g} MB")
+    assert size.endswith(megabytes_text(count * each / 1e6))
 
 
 @settings(

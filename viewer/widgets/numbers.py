@@ -13,9 +13,11 @@ def count_text(count: int | None) -> str:
 
 
 def megabytes_text(megabytes: float | None) -> str:
-    """A size in units of 10**6 bytes."""
+    """A size in units of 10**6 bytes, a small one of 10**3."""
     if megabytes is None:
         return MISSING
+    if megabytes < 0.1:
+        return f"{1e3 * megabytes:.3g} kB"
     return f"{megabytes:,.1f} MB" if megabytes >= 1 else f"{megabytes:.3g} MB"
 
 
