@@ -346,6 +346,8 @@ def test_depth_against_size_with_its_interval(
     assert rho.low <= rho.rho <= rho.high
     assert rho.count == COUNT == sizes.points.of
     assert f"{rho.rho:+.2f}" in sizes.told.text()
+    assert -1 <= sizes.points.control < -0.05, "perspective alone makes the near ones large"
+    assert f"sizes shuffled: ρ {sizes.points.control:+.2f}" in sizes.told.text()
     assert "says nothing" in sizes.honest.text()
     choose(panel.peel.show_combo, "Nearest 64")
     qtbot.waitUntil(lambda: sizes.points is not None and sizes.points.of == 64)

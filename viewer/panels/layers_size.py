@@ -11,7 +11,7 @@ from PySide6.QtGui import QBrush, QColor, QHideEvent, QPen, QShowEvent
 from PySide6.QtWidgets import QWidget
 from torch import Tensor
 
-from core.gmae.depth_scale import Correlation, correlate
+from core.gmae.depth_scale import Correlation, correlate, spearman
 from core.gmae.layers import DepthLayers, screen_sizes
 from core.scene import GaussianScene
 from viewer import theme
@@ -21,6 +21,7 @@ from viewer.widgets.plots import Plot, ValueAxis, translucent
 from viewer.widgets.section import Section
 
 MOST_POINTS = 1500
+SHUFFLES = 50
 WAIT_MS = 400
 HONEST = (
     "Nearer Gaussians look larger under any camera with perspective, so this number alone says "
@@ -32,12 +33,14 @@ HONEST = (
 class SizePoints:
     """Depth, and standard deviation in the picture in pixels, of some Gaussians, ``(M,)`` each.
 
-    ``of``: how many there were to choose from.
+    ``control`` is the correlation that the camera alone makes: sizes in space exchanged by chance
+    among the Gaussians. ``of``: how many there were to choose from.
     """
 
     depths: NDArray[np.float64]
     sizes: NDArray[np.float64]
     correlation: Correlation
+    control: float
     of: int
 
 
@@ -56,7 +59,17 @@ def size_points(
         return None
     depths = layers.depths[chosen][usable].double().numpy()
     some = sizes[usable].double().numpy()
-    return SizePoints(depths, some, correlate(depths, some, seed), total)
+    correlation = correlate(depths, some, seed)
+    return SizePoints(depths, some, correlation, _camera_alone(depths, some, seed), total)
+
+
+def _camera_alone(depths: NDArray[np.float64], sizes: NDArray[np.float64], seed: int) -> float:
+    """Mean correlation of depth with the size of others as it would look there."""
+    generator = np.random.default_rng(seed)
+    spread = sizes * depths
+    return float(
+        np.mean([spearman(depths, generator.permutation(spread) / depths) for _ in range(SHUFFLES)])
+    )
 
 
 class SizeSection(Section):
@@ -147,7 +160,7 @@ class SizeSection(Section):
         some = f"{rho.count:,}" + (f" of {points.of:,}" if points.of > rho.count else "")
         self.told.setText(
             f"Spearman's ρ {rho.rho:+.2f}, 95 % interval {rho.low:+.2f} to {rho.high:+.2f}, "
-            f"{some} Gaussians."
+            f"{some} Gaussians. The camera alone, sizes shuffled: ρ {points.control:+.2f}."
         )
         self.summary.set_text(f"ρ {rho.rho:+.2f}")
 
