@@ -20,6 +20,7 @@ from viewer.panels.scene import ROWS, ScenePanel
 from viewer.panels.views_model import ViewsModel, natural_key
 from viewer.session import Session
 from viewer.view_photos import PhotoState
+from viewer.widgets.numbers import megabytes_text
 
 LEFT = Qt.MouseButton.LeftButton
 RED = (200, 30, 40)
@@ -298,5 +299,5 @@ def test_scene_panel_tells_counts_and_sizes(qtbot, session) -> None:
     document.delete(~some)
     assert (row(panel, "Gaussians"), row(panel, "Deleted")) == ("30", f"{COUNT - 30:,}")
     each = bytes_per_gaussian(1)
-    assert row(panel, "Size as PLY") == f"{30 * each / 1e6:.3g} MB"
-    assert row(panel, "Size at opening") == f"{COUNT * each / 1e6:.3g} MB"
+    assert row(panel, "Size as PLY") == megabytes_text(30 * each / 1e6)
+    assert row(panel, "Size at opening") == megabytes_text(COUNT * each / 1e6)
