@@ -165,8 +165,9 @@ class FileCommands(QObject):
         folder = _last_folder()
         name = "scene"
         if document.path is not None:
-            pruned = "" if self._session.imaging.source is not None else "_pruned"
-            name = f"{document.path.stem}{pruned}"
+            ending = "_pruned" if document.modified else "_copy"
+            image = self._session.imaging.source is not None
+            name = f"{document.path.stem}{'' if image else ending}"
             if document.path.parent.is_dir():
                 folder = document.path.parent
         dialog = ExportDialog(self._session, folder / name, self._window)

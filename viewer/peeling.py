@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 from torch import Tensor
 
@@ -40,6 +41,17 @@ class Peel:
     step: int = 7
     nearest: int | None = None
     slab: tuple[float, float] | None = None
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """The first and the last layer that a step draws, 0 the nearest."""
+        match self.show:
+            case Show.NEAREST:
+                return 0, self.step
+            case Show.FARTHEST:
+                return self.count - 1 - self.step, self.count - 1
+            case Show.SINGLE:
+                return self.step, self.step
 
     def mask(self, layers: DepthLayers) -> Tensor:
         """The Gaussians that are drawn, bool ``(N,)``."""
@@ -100,6 +112,14 @@ class Peeling(QObject):
         if self._mask is None:
             self._mask = self.peel.mask(self.layers)
         return self._mask
+
+    @property
+    def of_earlier_view(self) -> bool:
+        """Whether depth is from elsewhere than the present view."""
+        layers, camera = self.layers, self.view()
+        if layers is None or camera is None:
+            return False
+        return not np.allclose(layers.camera.world_to_camera, camera.world_to_camera, atol=1e-6)
 
     def set_enabled(self, enabled: bool) -> None:
         """Peel the picture, or draw all of it."""

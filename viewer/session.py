@@ -46,6 +46,7 @@ from viewer.steps import (
     score_steps,
 )
 from viewer.view_photos import ViewPhotos
+from viewer.widgets.numbers import megabytes_text
 
 log = logging.getLogger(__name__)
 
@@ -388,7 +389,8 @@ class Session(QObject):
                 self.exported.emit(path)
             count = int(alive.sum())
             self.notified.emit(
-                "info", f"Exported {count:,} Gaussians to {path.name}, {size / 1e6:.1f} MB."
+                "info",
+                f"Exported {count:,} Gaussians to {path.name}, {megabytes_text(size / 1e6)}.",
             )
 
         steps = export_steps(document.scene, alive, path)

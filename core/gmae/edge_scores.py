@@ -1,6 +1,5 @@
 """How edges of many images agree with true ones, at one threshold for all of them."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from core.cameras import Camera
-from core.gmae.edges import gradient_edges, grown, layer_edges, match_radius, thinned
-from core.rendering import render
+from core.gmae.edges import edge_answers, grown, match_radius, thinned
 from core.scene import GaussianScene
 
-GRADIENT_SIGMA = 2.0
 _CUTS = 33
 _SAMPLES = 1000
 
@@ -74,21 +71,9 @@ class EdgeTally:
 def detected(
     scene: GaussianScene, camera: Camera, picture: Tensor, seed: int = 0
 ) -> dict[str, Tensor]:
-    """Thinned edges ``(H, W)`` from the layers of an image ``(H, W, 3)``, and from the controls.
-
-    ``random order`` has layers by chance instead of by depth; the gradients are scaled so that a
-    step from black to white is 1.
-    """
-    order = torch.rand(len(scene), generator=torch.Generator().manual_seed(seed))
-    render_rgb = render(scene, camera, background=(1.0, 1.0, 1.0)).rgb
-    unit = math.sqrt(2 * math.pi) * GRADIENT_SIGMA
-    maps = {
-        "layers": layer_edges(scene, camera),
-        "random order": layer_edges(scene, camera, order=order.to(scene.device)),
-        "gradient of the render": gradient_edges(render_rgb, GRADIENT_SIGMA) * unit,
-        "gradient of the image": gradient_edges(picture, GRADIENT_SIGMA) * unit,
-    }
-    return {name: thinned(values) for name, values in maps.items()}
+    """Thinned :func:`core.gmae.edges.edge_answers` for an image ``(H, W, 3)``, by name."""
+    answers = edge_answers(scene, camera, photo=picture, seed=seed)
+    return {name: thinned(answer()) for name, answer in answers.items()}
 
 
 def _rates(counts: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:

@@ -8,7 +8,7 @@ picture's own gradient.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import lcm
+from math import lcm, pi, sqrt
 
 import torch
 from torch import Tensor
@@ -118,7 +118,10 @@ def layer_edges(
 
 
 def gradient_edges(picture: Tensor, sigma: float = 2.0) -> Tensor:
-    """The baseline: the strongest channel's Gaussian gradient, ``(H, W)``."""
+    """The baseline: the strongest channel's Gaussian gradient, ``(H, W)``.
+
+    Scaled so that a step from black to white is 1.
+    """
     reach = int(3 * sigma + 0.5)
     x = torch.arange(-reach, reach + 1, device=picture.device, dtype=picture.dtype)
     bell = torch.exp(-(x**2) / (2 * sigma**2))
@@ -131,7 +134,7 @@ def gradient_edges(picture: Tensor, sigma: float = 2.0) -> Tensor:
         functional.conv2d(planes, bell[None, None, None]), slope[:, None][None, None]
     )
     gradient: Tensor = (along**2 + across**2).sqrt().amax((0, 1))
-    return gradient
+    return gradient * (sqrt(2 * pi) * sigma)
 
 
 def thinned(strength: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from core.cameras import Camera
 from core.errors import UserError
 from core.files import check_target, replacing
 from core.formats import save_scene
-from core.gmae.figure_ground import Polarity, figure_depth, figure_mask, otsu
+from core.gmae.figure_ground import Polarity, figure_depth, part_figure
 from core.gmae.layers import Show, draw_layer, layer_rgba, shown
 from core.images import save_image
 from core.jobs import Progress, Steps
@@ -206,9 +206,8 @@ def _pictures(peel: _Peel, folder: Path) -> Iterator[_Written]:
 
 def _masks(peel: _Peel, folder: Path, wanted: Wanted) -> Iterator[_Written]:
     depth = figure_depth(peel.scene.select(peel.keep), peel.camera)
-    cut = otsu(depth) if wanted.threshold is None else wanted.threshold
     path = folder / "figure.png"
-    save_mask(figure_mask(depth, cut, wanted.polarity), path)
+    save_mask(part_figure(depth, wanted.threshold, wanted.polarity).mask(depth), path)
     yield "Writing masks", [path]
     for step in range(peel.count):
         alpha = draw_layer(peel.scene, peel.camera, peel.shown(step, Show.SINGLE)).alpha
@@ -271,7 +270,9 @@ def recording(path: Path, seconds: float) -> Iterator[Callable[[Image.Image], No
             yield add
         return
     frames: list[Image.Image] = []
-    yield lambda frame: frames.append(frame.quantize())
+    yield lambda frame: frames.append(
+        frame.quantize(palette=frame.quantize(), dither=Image.Dither.FLOYDSTEINBERG)
+    )
     with replacing(path) as file:
         frames[0].save(
             file,

@@ -6,7 +6,7 @@ the ground is drawn first). It counts as found only where it beats :func:`center
 that were shuffled among the Gaussians.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import torch
@@ -66,15 +66,33 @@ def covered_depth(depth: Tensor, coverage: Tensor) -> Tensor:
     return torch.where(coverage > 0, depth, torch.inf)
 
 
+@dataclass(frozen=True, slots=True)
+class Parting:
+    """Where figure and ground part: at which depth, and whether the far side is the figure."""
+
+    threshold: float
+    far: bool
+
+    def mask(self, depth: Tensor) -> Tensor:
+        """The figure in a picture of depths ``(H, W)``, bool."""
+        return (depth > self.threshold) == self.far
+
+
+def part_figure(
+    depth: Tensor, threshold: float | None = None, polarity: Polarity = Polarity.FAR
+) -> Parting:
+    """Part a picture of depths ``(H, W)``, infinite where nothing is; by Otsu without threshold."""
+    cut = otsu(depth) if threshold is None else threshold
+    if polarity is not Polarity.BORDER:
+        return Parting(cut, polarity is Polarity.FAR)
+    far = depth > cut
+    border = torch.cat([far[0], far[-1], far[1:-1, 0], far[1:-1, -1]])
+    return Parting(cut, bool(border.float().mean() <= 0.5))
+
+
 def figure_mask(depth: Tensor, threshold: float, polarity: Polarity = Polarity.FAR) -> Tensor:
     """The figure in a picture of depths ``(H, W)``, bool."""
-    far = depth > threshold
-    if polarity is Polarity.FAR:
-        return far
-    if polarity is Polarity.NEAR:
-        return ~far
-    border = torch.cat([far[0], far[-1], far[1:-1, 0], far[1:-1, -1]])
-    return ~far if border.float().mean() > 0.5 else far
+    return part_figure(depth, threshold, polarity).mask(depth)
 
 
 def intersection_over_union(mask: Tensor, truth: Tensor) -> float:

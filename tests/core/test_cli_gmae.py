@@ -68,7 +68,7 @@ def test_train_evaluate_and_layers(
     assert 0 < error < mean < 1
     assert {"far", "shuffled far", "center ellipse"} <= set(found["figure_ground"])
     assert found["figure_claimed"] is False
-    assert 0 < found["edges"]["gradient of the image"]["f"] <= 1
+    assert 0 < found["edges"]["gradient of the photo"]["f"] <= 1
     assert pixels(tmp_path / "eval.png").std() > 0.1
     code, text, _ = run(capsys, "gmae", "evaluate", photos, "--model", model)
     assert code == 0
@@ -166,7 +166,7 @@ def test_report_tells_seeds_from_controls(
     text = (out / "report.md").read_text()
     assert "| residual ρ(z, screen σ) |" in text
     assert "| shuffled far |" in text
-    assert "| gradient of the render |" in text
+    assert "| gradient of the picture |" in text
     code, _, err = run(capsys, "gmae", "report", models[0], *data, "--train", photos, "-o", out)
     assert code == 2
     assert "is one of the training images" in err

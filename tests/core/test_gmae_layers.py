@@ -201,9 +201,12 @@ def test_edges_stand_where_the_layer_changes() -> None:
     assert backwards[SIZE // 2, 2] == 1
 
 
-def test_gradient_of_a_ramp_is_its_slope() -> None:
+def test_gradient_goes_with_the_slope_and_is_1_at_a_step_of_all() -> None:
     ramp = (torch.arange(40.0) * 0.01).expand(30, 40)[..., None].expand(-1, -1, 3)
-    assert torch.allclose(gradient_edges(ramp)[:, 10:30], torch.tensor(0.01), atol=2e-4)
+    slope = torch.tensor(0.01 * (2 * torch.pi) ** 0.5 * 2)
+    assert torch.allclose(gradient_edges(ramp, 2.0)[:, 10:30], slope, atol=1e-3)
+    step = (torch.arange(40) >= 20).float().expand(30, 40)[..., None].expand(-1, -1, 3)
+    assert gradient_edges(step).max() == pytest.approx(1, abs=0.05)
 
 
 def test_rank_correlation_with_its_interval() -> None:

@@ -106,8 +106,8 @@ def test_gradients_find_a_step_and_are_one_there() -> None:
     step = torch.zeros(40, 40, 3)
     step[:, 20:] = 1
     found = detected(scene, scene_camera(40), step)
-    assert found["gradient of the image"].max() == pytest.approx(1, abs=0.05)
-    assert found["gradient of the image"][20].argmax() in (19, 20)
+    assert found["gradient of the photo"].max() == pytest.approx(1, abs=0.05)
+    assert found["gradient of the photo"][20].argmax() in (19, 20)
     assert not torch.equal(found["layers"], found["random order"])
     assert all(0 <= values.min() <= values.max() <= 1.05 for values in found.values())
 

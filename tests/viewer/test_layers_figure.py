@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog
 from pytestqt.qtbot import QtBot
 from scipy.io import savemat
 
-from core.cameras import View
+from core.cameras import Camera, View, look_at
 from core.formats import load_scene
 from core.gmae.edges import layer_edges, match_edges, thinned
 from core.gmae.figure_ground import (
@@ -24,6 +24,7 @@ from core.gmae.figure_ground import (
     figure_mask,
     intersection_over_union,
     otsu,
+    part_figure,
 )
 from core.images import LINE_SHARE, load_mask
 from core.rendering import render
@@ -37,7 +38,10 @@ from viewer.panels.layers import LayersPanel
 from viewer.panels.layers_export import FOLDER_KEY, JOB
 from viewer.panels.layers_figure import ANSWER, ANY_SCENE, HONEST
 from viewer.panels.layers_figure import verdict as figure_verdict
+from viewer.panels.layers_truth import AWAY
 from viewer.session import Session
+from viewer.viewport.pictures import request_of
+from viewer.viewport.shading import Shading
 from viewer.widgets.numbers import value_text
 from viewer.widgets.section import Section
 
@@ -175,7 +179,7 @@ def test_files_are_dropped_on_their_buttons(
     assert not drop(panel.figure.truth_button, tmp_path / "true.mat")
     assert drop(panel.figure.truth_button, path)
     qtbot.waitUntil(lambda: panel.figure.truth == path)
-    assert panel.figure.truth_text.text() == "Against true.png"
+    assert panel.figure.truth_text.full_text == "Against true.png"
     opened(panel, panel.edges)
     assert drop(panel.edges.truth_button, tmp_path / "true.mat")
     qtbot.waitUntil(lambda: bool(panel.edges.rows), timeout=20_000)
@@ -203,22 +207,51 @@ def test_the_figure_is_measured_next_to_trivial_answers(
     assert figure.verdict.text() == figure_verdict(figure.rows)
 
 
-def test_an_image_is_measured_from_its_own_camera_and_told_honestly(
+def test_an_image_is_parted_and_measured_by_its_own_picture(
     qtbot: QtBot, panel: LayersPanel, session: Session, tmp_path: Path
 ) -> None:
-    own = front_camera(64, 64, fov=60)
-    session.document.views = (View(own),)
+    own, wide = front_camera(64, 64, fov=20), front_camera()
+    view = View(own)
+    session.document.views = (view,)
     truth = np.zeros((64, 64), bool)
     truth[:, :32] = True
-    figure = panel.figure
+    figure, scene = panel.figure, session.document.scene
     opened(panel, figure)
+    choose(figure.polarity_combo, "Off the border")
     figure.load_truth(write_mask(tmp_path / "true.png", truth))
     qtbot.waitUntil(lambda: bool(figure.rows))
-    depth = figure_depth(session.document.scene, own)
-    expected = figure_mask(depth, otsu(depth))
-    iou = intersection_over_union(expected, torch.from_numpy(truth))
+    depth = figure_depth(scene, own)
+    parting = part_figure(depth, None, Polarity.BORDER)
+    around = part_figure(figure_depth(scene, wide), None, Polarity.BORDER)
+    assert around != parting, "what the window shows around the image would part it otherwise"
+    iou = intersection_over_union(parting.mask(depth), torch.from_numpy(truth))
     assert figure.rows[ANSWER] == pytest.approx(iou, abs=1e-6)
     assert figure.note.text() == HONEST
+    picture = Shading().picture(request_of(session, session.document, wide, view))
+    side = "far" if parting.far else "near"
+    assert picture.legend.note == f"the {side} side, by the border"
+    assert figure.survey.otsu == pytest.approx(parting.threshold)
+
+
+def test_an_image_seen_from_elsewhere_is_not_measured(
+    qtbot: QtBot, panel: LayersPanel, session: Session, tmp_path: Path
+) -> None:
+    session.document.views = (View(front_camera(64, 64)),)
+    figure = panel.figure
+    opened(panel, figure)
+    figure.load_truth(write_mask(tmp_path / "true.png", np.eye(64, dtype=bool)))
+    qtbot.waitUntil(lambda: bool(figure.rows))
+    turned = look_at((1, 0, -3), (0, 0, 0), (0, -1, 0))
+    session.peeling.set_view(lambda: Camera(turned, CAMERA.K, WIDTH, HEIGHT))
+    panel.camera_moved()
+    qtbot.waitUntil(lambda: not figure.rows)
+    assert figure.truth_text.full_text == AWAY
+
+
+def test_the_layers_of_an_image_have_its_shape(panel: LayersPanel, session: Session) -> None:
+    own = front_camera(64, 64, fov=20)
+    session.document.views = (View(own),)
+    assert panel.export._source().camera is own
 
 
 def test_what_is_no_picture_is_told_once_and_left_alone(

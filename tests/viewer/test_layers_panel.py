@@ -9,6 +9,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from core.cameras import Camera, look_at
 from core.gmae.layers import Grouping, Show, camera_depths, depth_groups, depth_layers
 from core.gmae.layers import shown as shown_layers
 from core.rendering import render
@@ -66,11 +67,11 @@ def test_the_slider_steps_through_the_layers(panel: LayersPanel, session: Sessio
     assert session.drawn.equal(groups == 0)
     QTest.keyClick(panel.peel.slider, Qt.Key.Key_Right)
     assert session.drawn.equal(groups <= 1)
-    assert panel.peel.told.text().startswith("Layer 2 of 8, depth ")
-    assert f"Draws {int((groups <= 1).sum()):,} of {COUNT:,}" in panel.peel.told.text()
+    assert panel.peel.told.text().startswith("Layers 1 to 2 of 8, depth ")
+    assert f": {int((groups <= 1).sum()):,} of {COUNT:,} Gaussians" in panel.peel.told.text()
     choose(panel.peel.show_combo, "From far")
     assert session.drawn.equal(shown_layers(groups, 1, 8, Show.FARTHEST))
-    assert panel.peel.told.text().startswith("Layer 7 of 8")
+    assert panel.peel.told.text().startswith("Layers 7 to 8 of 8")
     choose(panel.peel.show_combo, "One layer")
     assert session.drawn.equal(groups == 1)
 
@@ -149,6 +150,24 @@ def test_a_slab_is_dragged_in_the_histogram(panel: LayersPanel, session: Session
     wider = session.peeling.peel.slab
     assert wider[1] == moved[1]
     assert wider[0] == pytest.approx(slab[0], abs=3 * pixel)
+
+
+def test_a_narrow_slab_is_drawn_in_one_that_holds_all(panel: LayersPanel, session: Session) -> None:
+    plot, all_depths = panel.peel.plot, depths(session)
+    choose(panel.peel.show_combo, "Between two depths")
+    assert session.drawn.all()
+    low, high = (float(all_depths.quantile(share)) for share in (0.4, 0.5))
+    drag(plot.viewport(), at(plot, low), at(plot, high))
+    pixel = plot.getPlotItem().getViewBox().viewPixelSize()[0]
+    assert session.peeling.peel.slab == pytest.approx((low, high), abs=2 * pixel)
+
+
+def test_depth_of_an_earlier_view_is_told(panel: LayersPanel, session: Session) -> None:
+    assert "along the view" in panel.needs_text.text()
+    turned = look_at((1, 0, -3), (0, 0, 0), (0, -1, 0))
+    session.peeling.set_view(lambda: Camera(turned, CAMERA.K, CAMERA.width, CAMERA.height))
+    panel.camera_moved()
+    assert "an earlier view" in panel.needs_text.text()
 
 
 def test_it_plays_until_something_else_is_asked(

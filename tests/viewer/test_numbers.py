@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from viewer.widgets.numbers import MISSING, megabytes_text, value_text
+from viewer.widgets.numbers import MISSING, megabytes_text, span_text, value_text
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,10 @@ def test_small_sizes_are_in_kilobytes() -> None:
         "26.1 MB",
         "1,234.5 MB",
     ]
+
+
+def test_two_values_are_told_apart() -> None:
+    assert span_text(7.012, 7.0138) == "7.0120 to 7.0138"
+    assert span_text(0.76, 1.66) == "0.76 to 1.66"
+    assert span_text(1200, 5400) == "1,200 to 5,400"
+    assert span_text(7.0, 7.0) == "7 to 7"

@@ -1,6 +1,8 @@
 """The Layers panel: take a scene, or an image made of Gaussians, apart by depth."""
 
-from PySide6.QtCore import Slot
+from functools import partial
+
+from PySide6.QtCore import QTimer, Slot
 from PySide6.QtWidgets import QWidget
 
 from viewer.panels.layers_edges import EdgesSection
@@ -12,6 +14,10 @@ from viewer.panels.layers_peel import PeelSection
 from viewer.panels.layers_size import SizeSection
 from viewer.panels.panel import Panel
 from viewer.session import Session
+from viewer.widgets.section import Section
+
+PLAIN = "Depth is measured along the view. Nothing is edited by peeling."
+EARLIER = "Depth is that of an earlier view: Depth from This View takes it anew."
 
 
 class LayersPanel(Panel):
@@ -40,9 +46,11 @@ class LayersPanel(Panel):
         )
         for section in self.sections:
             self.body.addWidget(section)
+            section.opened.connect(partial(self._show_opened, section))
         for widget in (self.run_button, self.cancel_button, self.bar, self.progress_text):
             widget.hide()
         session.document_replaced.connect(self.refresh)
+        session.peeling.changed.connect(self.refresh)
         self.refresh()
 
     @Slot()
@@ -57,7 +65,8 @@ class LayersPanel(Panel):
         if document is None:
             self.set_needs(False, "Open a scene or an image first.")
         else:
-            self.set_needs(True, "Depth is measured along the view. Nothing is edited by peeling.")
+            earlier = self.session.peeling.of_earlier_view
+            self.set_needs(not earlier, EARLIER if earlier else PLAIN)
 
     @Slot()
     def refresh_job(self) -> None:
@@ -66,8 +75,14 @@ class LayersPanel(Panel):
     @Slot()
     def camera_moved(self) -> None:
         """The present view is another one."""
+        self.refresh()
         self.figure.schedule()
         self.edges.schedule()
+
+    def _show_opened(self, section: Section, is_open: bool) -> None:
+        """Bring a section into sight that was opened, once it is laid out."""
+        if is_open:
+            QTimer.singleShot(0, section, lambda: self.ensureWidgetVisible(section, 0, 0))
 
     def catch_up(self) -> None:
         self.peel.refresh()

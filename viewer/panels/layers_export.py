@@ -23,6 +23,7 @@ from core.gmae.layers import DepthLayers, depth_layers
 from core.jobs import Job, Progress, Steps
 from core.scene import GaussianScene
 from viewer.layout import settings
+from viewer.panels.layers_stand import own_camera
 from viewer.panels.panel import FieldGuard, align_labels, described, wrapped
 from viewer.peeling import Peel
 from viewer.session import Session
@@ -231,6 +232,7 @@ class ExportSection(Section):
         camera = peeling.view() if layers is None else layers.camera
         if document is None or camera is None:
             return None
+        camera = own_camera(self.session, camera)
         return Source(document.scene, document.visible, camera, peeling.peel, layers)
 
     @Slot()

@@ -1,19 +1,11 @@
 """Figure and ground by a threshold on depth, and whether that beats answers that do not look."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar
 
-from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QComboBox,
-    QFormLayout,
-    QHBoxLayout,
-    QPushButton,
-    QSlider,
-    QWidget,
-)
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSlider, QWidget
 from torch import Tensor
 
 from core.gmae.exports import save_mask
@@ -21,25 +13,22 @@ from core.gmae.figure_ground import (
     Polarity,
     compare_masks,
     figure_depth,
-    figure_mask,
     intersection_over_union,
-    otsu,
+    part_figure,
 )
 from core.gmae.layers import depth_picture
 from core.images import SUFFIXES, load_mask
-from viewer.look import Mode
+from viewer.look import Look, Mode
 from viewer.panels.layers_figure_plot import Survey, ThresholdPlot
-from viewer.panels.layers_stand import Stand, find_stand, has_one_view
-from viewer.panels.panel import FieldGuard, align_labels, described, wrapped
+from viewer.panels.layers_stand import Stand
+from viewer.panels.layers_truth import TruthSection
+from viewer.panels.panel import FieldGuard, align_labels, described
 from viewer.session import Session
+from viewer.viewport.figures import measured_camera
 from viewer.widgets.elided_label import ElidedLabel
-from viewer.widgets.file_button import FileButton
 from viewer.widgets.numbers import value_text
-from viewer.widgets.score_table import ScoreTable
-from viewer.widgets.section import Section
 
 STEPS = 1000
-SETTLE_MS = 150
 POLARITIES = {
     Polarity.FAR: "The far side",
     Polarity.NEAR: "The near side",
@@ -69,14 +58,15 @@ def measure_figure(
     stand: Stand, truth: Tensor, threshold: float | None, polarity: Polarity
 ) -> dict[str, float]:
     """IoU of a figure with the true one ``(H, W)``, and of the trivial answers, by name."""
-    scene = stand.part()
+    scene, camera = stand.part(), measured_camera(stand.camera)
     truth = truth.to(scene.device)
-    depth = figure_depth(scene, stand.camera)
-    cut = otsu(depth) if threshold is None else threshold + stand.offset
-    rows = {ANSWER: intersection_over_union(figure_mask(depth, cut, polarity), truth)}
+    chosen = None if threshold is None else threshold + stand.offset
+    parting = part_figure(figure_depth(scene, stand.camera), chosen, polarity)
+    mask = parting.mask(figure_depth(scene, camera))
+    rows = {ANSWER: intersection_over_union(mask, truth)}
     photo = stand.photo()
     picture = None if photo is None else photo.to(scene.device)
-    for name, value in compare_masks(scene, stand.camera, truth, picture=picture).items():
+    for name, value in compare_masks(scene, camera, truth, picture=picture).items():
         kind, _, side = name.rpartition(" ")
         if side not in {*Polarity, "oracle"}:
             rows[TITLES.get(name, name.capitalize())] = value
@@ -94,36 +84,43 @@ def verdict(rows: dict[str, float]) -> str:
     return f"It does not beat: {', '.join(name.lower() for name in unbeaten)}."
 
 
-class FigureSection(Section):
+class FigureSection(TruthSection):
     """Turns figure and ground on, parts them, and measures them."""
 
-    truth_asked = Signal()
     save_asked = Signal()
 
+    mode = Mode.FIGURE
+    switch = (
+        "Show figure and ground",
+        "Grey out the ground. Figure and ground part at a depth from the present view.",
+    )
+    truth_texts = (
+        "True Mask…",
+        "Load a true mask",
+        "A picture that is white where the figure is;",
+    )
+    suffixes = SUFFIXES
+    columns: ClassVar[Mapping[str, str]] = {
+        "IoU": "Intersection over union with the true figure: 1 is perfect."
+    }
+    any_scene = ANY_SCENE
+    honest = HONEST
+
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__("Figure and ground", "layers-figure", parent)
-        self.session = session
-        self.truth: Path | None = None
+        super().__init__(session, "Figure and ground", "layers-figure", parent)
         self.survey: Survey | None = None
-        self.rows: dict[str, float] = {}
         self._offset: Callable[[], float] = lambda: 0.0
-        self._asked: object = None
-        self._measured: object = None
-        self._of: tuple[float | None, Polarity] | None = None
-        self._timer = QTimer(self, singleShot=True, interval=SETTLE_MS)
-        self._timer.timeout.connect(self._ask)
+        self._surveyed: object = None
         self._make()
         self._arrange()
-        self._connect()
+        self.slider.valueChanged.connect(self._choose_depth)
+        self.plot.moved.connect(lambda depth: self._set(figure_depth=depth))
+        self.otsu_button.clicked.connect(self._choose_otsu)
+        self.polarity_combo.activated.connect(self._choose_polarity)
+        self.save_button.clicked.connect(self.save_asked)
         self.refresh()
 
     def _make(self) -> None:
-        self.on_box = QCheckBox("Show figure and ground")
-        described(
-            self.on_box,
-            "Show figure and ground",
-            "Grey out the ground. Figure and ground part at a depth from the present view.",
-        )
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setRange(0, STEPS)
         described(self.slider, "Depth of the threshold", "The depth at which the two part.")
@@ -146,29 +143,11 @@ class FigureSection(Section):
             "The far side is the paper's reading: the ground is drawn first.\nOff the border: the "
             "side that holds less of the picture's border.",
         )
-        self.truth_button = FileButton("True Mask…", SUFFIXES)
-        described(
-            self.truth_button,
-            "Load a true mask",
-            "A picture that is white where the figure is; or drop one here.\n"
-            "Its middle is compared, as an image's.",
-        )
         self.save_button = QPushButton("Save Mask…")
         described(self.save_button, "Save the mask", "The figure in the present view as a PNG.")
-        self.truth_text = ElidedLabel(Qt.TextElideMode.ElideMiddle)
-        self.truth_text.setProperty("role", "muted")
-        self.table = ScoreTable(
-            ("IoU",), ("Intersection over union with the true figure: 1 is perfect.",)
-        )
-        self.verdict = wrapped("")
-        self.verdict.setAccessibleName("What the figure beats")
-        self.note = wrapped("")
-        self.note.setProperty("role", "muted")
 
     def _arrange(self) -> None:
-        form = QFormLayout()
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form = self.plain_form()
         cut = QHBoxLayout()
         cut.setSpacing(6)
         cut.addWidget(self.slider, 1)
@@ -185,45 +164,20 @@ class FigureSection(Section):
         self.body.addWidget(self.plot)
         self.body.addLayout(form)
         self.body.addLayout(buttons)
-        for widget in (self.truth_text, self.table, self.verdict, self.note):
+        for widget in self.answers:
             self.body.addWidget(widget)
         guard = FieldGuard(self)
         for field in (self.slider, self.polarity_combo):
             field.installEventFilter(guard)
 
-    def _connect(self) -> None:
-        session = self.session
-        self.on_box.clicked.connect(self._turn)
-        self.slider.valueChanged.connect(self._choose_depth)
-        self.plot.moved.connect(lambda depth: self._set(figure_depth=depth))
-        self.otsu_button.clicked.connect(self._choose_otsu)
-        self.polarity_combo.activated.connect(self._choose_polarity)
-        self.truth_button.clicked.connect(self.truth_asked)
-        self.truth_button.dropped.connect(self.load_truth)
-        self.save_button.clicked.connect(self.save_asked)
-        self.opened.connect(self.schedule)
-        session.look_changed.connect(self._take_look)
-        session.document_replaced.connect(self._forget)
-        session.views_changed.connect(self.refresh)
-        for changed in (session.state_changed, session.scene_changed, session.peeling.changed):
-            changed.connect(self.schedule)
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.schedule()
-
     def set_depth_offset(self, offset: Callable[[], float]) -> None:
         """Where to ask by how much depths of the present view are larger than those told."""
         self._offset = offset
 
-    def _stand(self, present: bool = False) -> Stand | None:
-        return find_stand(self.session, self._offset(), present)
+    def offset(self) -> float:
+        return self._offset()
 
     # What is asked
-
-    @Slot(bool)
-    def _turn(self, on: bool) -> None:
-        self.session.set_mode(Mode.FIGURE if on else Mode.COLOR)
 
     @Slot(int)
     def _choose_depth(self, step: int) -> None:
@@ -245,29 +199,17 @@ class FigureSection(Section):
         self.session.set_look(mode=Mode.FIGURE, **changes)
         self.refresh()
 
-    @Slot(Path)
-    def load_truth(self, path: Path) -> None:
-        """Measure against a true mask from now on, if the file can be read."""
-
-        def take(_: Tensor) -> None:
-            self.truth = path
-            self.schedule()
-            self.refresh()
-
-        self.session.asker.ask("true mask", lambda: load_mask(path, 64, 64), take)
-
     def save(self, path: Path) -> None:
         """Write the figure in the present view, as large as that is."""
-        stand, camera = self._stand(present=True), self.session.peeling.view()
+        stand, camera, look = self.stand(), self.session.peeling.view(), self.session.look
         if stand is None or camera is None:
             return
-        look = self.session.look
+        chosen = None if look.figure_depth is None else look.figure_depth + stand.offset
 
         def question() -> None:
-            depth = figure_depth(stand.part(), camera)
-            chosen = look.figure_depth
-            cut = otsu(depth) if chosen is None else chosen + stand.offset
-            save_mask(figure_mask(depth, cut, look.polarity), path)
+            scene = stand.part()
+            parting = part_figure(figure_depth(scene, stand.camera), chosen, look.polarity)
+            save_mask(parting.mask(figure_depth(scene, camera)), path)
 
         self.session.asker.ask(
             "save mask",
@@ -276,84 +218,59 @@ class FigureSection(Section):
         )
 
     @Slot()
-    def _take_look(self) -> None:
-        look = self.session.look
-        if self._of != (look.figure_depth, look.polarity):
-            self.schedule()
-        self.refresh()
-
-    @Slot()
-    def schedule(self) -> None:
-        """Look anew soon, if anybody sees it."""
-        if self.is_open and self.isVisible():
-            self._timer.start()
-
-    @Slot()
-    def _ask(self) -> None:
+    def ask(self) -> None:
         """Find out which depths there are, and measure the figure against the true one."""
-        stand = self._stand(present=not has_one_view(self.session))
+        stand = self.stand()
         if stand is None:
             return
-        asked = self._asked = object()
+        asked = self._surveyed = object()
 
         def take(survey: Survey) -> None:
-            if self._asked is asked:
+            if self._surveyed is asked:
                 self.survey = survey
                 self.refresh()
 
         self.session.asker.ask("figure depths", lambda: survey_depth(stand), take)
-        self._measure()
+        super().ask()
 
-    def _measure(self) -> None:
-        stand, path, look = self._stand(), self.truth, self.session.look
-        if stand is None or path is None:
-            return
-        measured = self._measured = object()
-        threshold, polarity = self._of = look.figure_depth, look.polarity
+    def read(self, path: Path, width: int, height: int) -> Tensor:
+        return load_mask(path, width, height)
+
+    def settings_of(self, look: Look) -> tuple[float | None, Polarity]:
+        return look.figure_depth, look.polarity
+
+    def measure(self, stand: Stand, path: Path) -> None:
+        token, (threshold, polarity) = self.expect(), self.settings_of(self.session.look)
 
         def question() -> dict[str, float]:
-            truth = load_mask(path, stand.camera.width, stand.camera.height)
+            camera = measured_camera(stand.camera)
+            truth = self.read(path, camera.width, camera.height)
             return measure_figure(stand, truth, threshold, polarity)
 
-        def take(rows: dict[str, float]) -> None:
-            if self._measured is measured:
-                self.rows = rows
-                self.refresh()
-
-        self.session.asker.ask("figure", question, take)
+        self.session.asker.ask("figure", question, lambda rows: self.take(token, rows))
 
     # What is shown
 
+    def show_answers(self) -> Mapping[str, Sequence[float]]:
+        return {name: (value,) for name, value in self.rows.items()}
+
+    def judge(self) -> str:
+        return verdict(self.rows)
+
     @Slot()
-    def _forget(self) -> None:
-        self.truth, self.survey, self.rows = None, None, {}
-        self._asked = self._measured = self._of = None
+    def forget(self) -> None:
+        self.survey = self._surveyed = None
         if self.session.look.figure_depth is not None:
             self.session.set_look(figure_depth=None)
-        self.refresh()
-        self.schedule()
+        super().forget()
 
     @Slot()
     def refresh(self) -> None:
-        """Show the figure as it is now."""
-        look, survey = self.session.look, self.survey
-        on = look.mode == Mode.FIGURE
-        self.content.setEnabled(self.session.document is not None)
-        self.on_box.setChecked(on)
-        self.summary.set_text("on" if on else "")
+        super().refresh()
+        look = self.session.look
         self.otsu_button.setChecked(look.figure_depth is None)
         self.polarity_combo.setCurrentIndex(self.polarity_combo.findData(str(look.polarity)))
-        self._show_depth(survey, look.figure_depth)
-        self.truth_text.setVisible(self.truth is not None)
-        if self.truth is not None:
-            self.truth_text.set_text(f"Against {self.truth.name}")
-        if self.rows:
-            self.table.show_rows({name: (value,) for name, value in self.rows.items()})
-        else:
-            self.table.clear()
-        self.note.setText(HONEST if has_one_view(self.session) else ANY_SCENE)
-        self.verdict.setVisible(bool(self.rows))
-        self.verdict.setText(verdict(self.rows) if self.rows else "")
+        self._show_depth(self.survey, look.figure_depth)
 
     def _show_depth(self, survey: Survey | None, chosen: float | None) -> None:
         limits = None if survey is None else survey.limits

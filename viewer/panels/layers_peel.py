@@ -21,7 +21,7 @@ from viewer.panels.layers_peel_plot import DepthBars, DepthPlot, depth_bars
 from viewer.panels.panel import FieldGuard, described, wrapped
 from viewer.peeling import MOST_LAYERS
 from viewer.session import Session
-from viewer.widgets.numbers import value_text
+from viewer.widgets.numbers import span_text
 from viewer.widgets.section import Section
 
 PACES = (1, 2, 4, 8)
@@ -256,19 +256,17 @@ class PeelSection(Section):
     # The slab in the plot
 
     def _span(self) -> tuple[float, float] | None:
-        """The slab, or else what the histogram shows."""
-        peel, bars = self._peeling.peel, self._bars
-        if peel.slab is not None:
-            return peel.slab
-        if bars is None:
-            layers = self._peeling.layers
-            return None if layers is None else layers.span
-        return float(bars.edges[0]), float(bars.edges[-1])
+        """The slab, or else all depths."""
+        layers, slab = self._peeling.layers, self._peeling.peel.slab
+        return layers.span if slab is None and layers is not None else slab
 
     def _part(self, at: QPointF) -> str:
         """Which part of the slab a point of the plot is at: "low", "high", "inside" or ""."""
         slab = self._peeling.peel.slab
-        if slab is None:
+        bars = self._bars
+        if slab is None or bars is None:
+            return ""
+        if slab[0] <= bars.edges[0] and slab[1] >= bars.edges[-1]:
             return ""
         x = self.plot.pixel_of(at).x()
         low, high = (self.plot.pixel_of(QPointF(depth, at.y())).x() for depth in slab)
@@ -368,18 +366,17 @@ class PeelSection(Section):
         if layers is None or mask is None or document is None or peeling.recutting:
             return "Measuring depth …"
         drawn = int((mask & document.visible).sum())
-        text = f"Draws {drawn:,} of {layers.total:,} Gaussians"
+        text = f"{drawn:,} of {layers.total:,} Gaussians"
         if peel.slab is not None:
-            low, high = peel.slab
-            return f"{text}, depth {value_text(low)} to {value_text(high)}."
+            return f"Depth {span_text(*peel.slab)}: {text}."
         if peel.nearest is not None:
-            return f"{text}, the nearest."
-        number = layers.count - peel.step if peel.show == Show.FARTHEST else peel.step + 1
-        span = layers.spans[number - 1]
-        if span is None:
-            return f"Layer {number} of {layers.count} is empty. {text}."
-        depth = f"depth {value_text(span[0])} to {value_text(span[1])}"
-        return f"Layer {number} of {layers.count}, {depth}. {text}."
+            return f"The nearest: {text}."
+        first, last = peel.reach
+        spans = [span for span in layers.spans[first : last + 1] if span is not None]
+        many = f"Layers {first + 1} to {last + 1}"
+        which = f"Layer {first + 1}" if first == last else many
+        depth = f"depth {span_text(spans[0][0], spans[-1][1])}" if spans else "empty"
+        return f"{which} of {layers.count}, {depth}: {text}."
 
     def _shade(self) -> None:
         peeling, peel, layers = self._peeling, self._peeling.peel, self._peeling.layers

@@ -7,14 +7,11 @@ from torch import Tensor
 
 from core.cameras import Camera, View
 from core.errors import UserError
-from core.gmae.exports import export_camera
 from core.gmae.splatting import WHITE
 from core.scene import GaussianScene
 from viewer.session import Session
+from viewer.viewport.figures import measured_camera
 from viewer.viewport.photos import photo_picture
-
-MEASURED_PX = 320
-"""Answers are compared in pictures at most so large along the longer side."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,27 +51,21 @@ class Stand:
             return None
 
 
-def find_stand(session: Session, offset: float = 0.0, present: bool = False) -> Stand | None:
-    """Where to measure: a document's one view, else the view one stands at, else the present one.
-
-    Parameters
-    ----------
-    offset
-        That of the present camera.
-    present
-        Always look from the present camera, at its full size.
-    """
+def find_stand(session: Session, offset: float = 0.0) -> Stand | None:
+    """Where to measure: the view that one stands at, else the present camera with its offset."""
     document, drawn, camera = session.document, session.drawn, session.peeling.view()
     if document is None or drawn is None or camera is None:
         return None
-    views = document.views
-    view = next((one for one in views if not present and _at(one.camera, camera)), None)
-    if not present and has_one_view(session):
-        view = views[0]
-    chosen = camera if view is None else view.camera
-    full = max(chosen.width, chosen.height)
-    size = full if present else min(MEASURED_PX, full)
-    return Stand(document.scene, drawn, export_camera(chosen, size), view, 0.0 if view else offset)
+    view = next((one for one in document.views if _at(one.camera, camera)), None)
+    if view is None:
+        return Stand(document.scene, drawn, camera, offset=offset)
+    return Stand(document.scene, drawn, measured_camera(view.camera), view)
+
+
+def own_camera(session: Session, camera: Camera) -> Camera:
+    """The camera of the view that another stands at, whose picture has the photo's shape."""
+    views = () if session.document is None else session.document.views
+    return next((one.camera for one in views if _at(one.camera, camera)), camera)
 
 
 def has_one_view(session: Session) -> bool:

@@ -1,7 +1,5 @@
 """Pictures of depth's own: figure over ground by a threshold, and edges between layers."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -9,7 +7,8 @@ from torch.nn.functional import interpolate
 
 from core.cameras import Camera
 from core.gmae.edges import layer_edges
-from core.gmae.figure_ground import Polarity, figure_mask, otsu
+from core.gmae.exports import export_camera
+from core.gmae.figure_ground import Parting, Polarity, figure_depth, part_figure
 from core.gmae.layers import GROUPS
 from core.rendering.heatmap import level_picture
 from core.scene import GaussianScene
@@ -26,20 +25,24 @@ EDGE_FULL = 0.5
 EDGE_COLORMAP = "gray"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Figure:
-    """Where the figure is, bool ``(H, W)``; at which depth it begins or ends, on which side."""
+MEASURED_PX = 320
+"""A view's own picture, that figure and ground are parted by, is at most so large."""
 
-    mask: Tensor
-    threshold: float
-    far: bool
 
-    @classmethod
-    def of(cls, depth: Tensor, threshold: float | None, polarity: Polarity) -> "Figure":
-        """In a picture of depths ``(H, W)``, infinite where nothing is; None is Otsu's cut."""
-        cut = otsu(depth) if threshold is None else threshold
-        mask = figure_mask(depth, cut, polarity)
-        return cls(mask, cut, bool(mask[0, 0] == (depth[0, 0] > cut)))
+def measured_camera(camera: Camera) -> Camera:
+    """The same view at the size that answers are measured at."""
+    return export_camera(camera, min(MEASURED_PX, max(camera.width, camera.height)))
+
+
+def part_view(
+    scene: GaussianScene, keep: Tensor, camera: Camera, threshold: float | None, polarity: Polarity
+) -> Parting:
+    """How a view parts figure and ground of the Gaussians where bool ``keep`` ``(N,)`` is true.
+
+    By its own picture, whatever else the window shows around it.
+    """
+    drawn = scene if bool(keep.all()) else scene.select(keep)
+    return part_figure(figure_depth(drawn, measured_camera(camera)), threshold, polarity)
 
 
 def figure_picture(rgb: Tensor, mask: Tensor) -> Tensor:

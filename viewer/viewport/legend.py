@@ -7,13 +7,13 @@ from typing import Self
 import numpy as np
 from torch import Tensor
 
-from core.gmae.figure_ground import Polarity
+from core.gmae.figure_ground import Parting, Polarity
 from core.gmae.layers import DepthLayers
 from core.rendering.heatmap import HeatRange, HeatScale
 from core.scoring import SINGULAR, UNSEEN, Worth
 from core.scoring.ranking import Ranking
-from viewer.viewport.figures import EDGE_COLORMAP, EDGE_FULL, OUTLINE_COLOR, Figure, edge_counts
-from viewer.widgets.numbers import percent_text, value_text
+from viewer.viewport.figures import EDGE_COLORMAP, EDGE_FULL, OUTLINE_COLOR, edge_counts
+from viewer.widgets.numbers import apart_text, percent_text, value_text
 
 STEPS = 4
 DECADES, FEW_DECADES = 6, 2
@@ -118,24 +118,25 @@ def layers_legend(layers: DepthLayers, colormap: str) -> Legend:
     """The legend of colours by layer: layers counted from the near end, and where they begin."""
     ticks = []
     stride = max(1, ceil(layers.count / LAYER_TICKS))
+    gap = 0.0 if layers.span is None else (layers.span[1] - layers.span[0]) / layers.count
     for number in range(0, layers.count, stride):
         span = layers.spans[number]
-        remark = "" if span is None else value_text(span[0])
+        remark = "" if span is None else apart_text(span[0], gap)
         ticks.append(Tick((number + 0.5) / layers.count, str(number + 1), remark))
     return Legend("Layers", "1 is the nearest", colormap, tuple(ticks))
 
 
 def figure_legend(
-    figure: Figure, limits: tuple[float, float], by_otsu: bool, polarity: Polarity
+    parting: Parting, limits: tuple[float, float], by_otsu: bool, polarity: Polarity
 ) -> Legend:
     """The legend of figure and ground: their depths, near at the bottom, and where they part."""
     near, far = limits
-    low, high = min(near, figure.threshold), max(far, figure.threshold)
-    place = (figure.threshold - low) / (high - low) if high > low else 0.5
-    colors = (GROUND_COLOR, OUTLINE_COLOR) if figure.far else (OUTLINE_COLOR, GROUND_COLOR)
-    side = "far" if figure.far else "near"
+    low, high = min(near, parting.threshold), max(far, parting.threshold)
+    place = (parting.threshold - low) / (high - low) if high > low else 0.5
+    colors = (GROUND_COLOR, OUTLINE_COLOR) if parting.far else (OUTLINE_COLOR, GROUND_COLOR)
+    side = "far" if parting.far else "near"
     note = f"the {side} side{', by the border' if polarity is Polarity.BORDER else ''}"
-    ticks = [Tick(place, value_text(figure.threshold), "Otsu" if by_otsu else "chosen")]
+    ticks = [Tick(place, value_text(parting.threshold), "Otsu" if by_otsu else "chosen")]
     if place > TICK_ROOM:
         ticks.insert(0, Tick(0.0, value_text(low), "near"))
     if place < 1 - TICK_ROOM:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.cameras import Camera, Matrix, View
 from core.errors import UserError
-from core.gmae.figure_ground import covered_depth
+from core.gmae.figure_ground import covered_depth, part_figure
 from core.properties import PROPERTIES
 from core.rendering import Render, render
 from core.rendering.cpu.common import F32
@@ -25,11 +25,11 @@ from core.scoring import SCORES
 from viewer.look import Look, Mode, Overlay
 from viewer.memory import Memory
 from viewer.viewport.figures import (
-    Figure,
     edge_camera,
     edge_picture,
     edge_strength,
     figure_picture,
+    part_view,
 )
 from viewer.viewport.legend import (
     Legend,
@@ -252,9 +252,19 @@ class Shading:
         limits = depth_range(depth, alpha)
         if limits is None:
             return _Base(rgb)
-        figure = Figure.of(depth, look.figure_depth, look.polarity)
-        legend = figure_legend(figure, limits, look.figure_depth is None, look.polarity)
-        rgb = figure_picture(rgb, figure.mask)
+        if request.view is None:
+            parting = part_figure(depth, look.figure_depth, look.polarity)
+        else:
+            parting = self._memory.get(
+                part_view,
+                request.scene,
+                self._keep(request),
+                request.view.camera,
+                look.figure_depth,
+                look.polarity,
+            )
+        legend = figure_legend(parting, limits, look.figure_depth is None, look.polarity)
+        rgb = figure_picture(rgb, parting.mask(depth))
         if any(mask is not None for mask in self._marked(request)):
             rgb = self._tinted(request, rgb, self._shares(request, camera).rgb.cpu())
         return _Base(rgb, legend)

@@ -47,6 +47,20 @@ def value_text(value: float | None, grouped: bool = True) -> str:
     return f"{digits}e{int(exponent)}"
 
 
+def apart_text(value: float, gap: float) -> str:
+    """A value as :func:`value_text`, with more digits where another may be but ``gap`` away."""
+    if not (0 < gap < math.inf and 0 < abs(value) < WRITTEN_OUT):
+        return value_text(value)
+    decimals = min(9, 1 - math.floor(math.log10(gap)))
+    shown = 2 - math.floor(math.log10(abs(value)))
+    return f"{value:.{decimals}f}" if decimals > shown else value_text(value)
+
+
+def span_text(low: float, high: float) -> str:
+    """Two values as in "7.012 to 7.038", with digits enough to tell them apart."""
+    return f"{apart_text(low, high - low)} to {apart_text(high, high - low)}"
+
+
 def steps_text(count: int) -> str:
     """A number of steps, as in "1 step" and "1,000 steps"."""
     return f"{count:,} step" if count == 1 else f"{count:,} steps"
