@@ -50,6 +50,7 @@ from viewer.panels.refine import RefinePanel
 from viewer.panels.scatter import ScatterPanel
 from viewer.panels.scene import ScenePanel
 from viewer.panels.sensitivity import SensitivityPanel
+from viewer.panes import focus_inside, has_focus, in_front, move_focus
 from viewer.preferences import Preferences, Values
 from viewer.session import Session
 from viewer.thumbnails import save_thumbnail
@@ -227,7 +228,7 @@ class MainWindow(QMainWindow):
         viewport.camera_changed.connect(self.cameras_panel.camera_moved)
         viewport.camera_changed.connect(session.peeling.camera_moved)
         viewport.camera_changed.connect(self.layers_panel.camera_moved)
-        session.peeling.set_view(viewport.camera)
+        session.peeling.set_view(viewport.camera, lambda: viewport.navigator.depth_offset)
         layers = self.layers_panel
         layers.edit.set_camera_source(viewport.camera)
         layers.image.open_asked.connect(self.files.ask_image)
@@ -274,8 +275,6 @@ class MainWindow(QMainWindow):
     def _connect_layers(self) -> None:
         panel, files = self.layers_panel, self.files
         figure, edges, export = panel.figure, panel.edges, panel.export
-        for part in (figure, export):
-            part.set_depth_offset(lambda: self.viewport.navigator.depth_offset)
         mask, lines = figure.truth_button.suffixes, edges.truth_button.suffixes
         figure.truth_asked.connect(
             partial(files.ask_truth, "Load a True Mask", mask, figure.load_truth)
@@ -339,7 +338,7 @@ class MainWindow(QMainWindow):
         for panel in panels:
             if focus is not None and panel.isAncestorOf(focus):
                 return panel
-        return next((panel for panel in panels if _in_front(panel)), self.sensitivity_panel)
+        return next((panel for panel in panels if in_front(panel)), self.sensitivity_panel)
 
     @Slot()
     def reset_layout(self) -> None:
@@ -430,15 +429,15 @@ class MainWindow(QMainWindow):
     def toggle_dock(self, name: str) -> None:
         """Bring a panel to the front and the focus into it; hide it if both were so already."""
         dock = self.docks[name]
-        in_front = _in_front(dock.widget())
-        if in_front and _has_focus(dock):
+        first = in_front(dock.widget())
+        if first and has_focus(dock):
             dock.hide()
         else:
             dock.show()
             dock.raise_()
             self.arrangement.open_for(dock)
-            _focus_inside(dock.widget())
-            if in_front and not _has_focus(dock):
+            focus_inside(dock.widget())
+            if first and not has_focus(dock):
                 dock.hide()
         self._sync_docks()
 
@@ -454,17 +453,8 @@ class MainWindow(QMainWindow):
 
     def move_focus(self, step: int) -> None:
         panes: list[QWidget] = [self.viewport]
-        panes += [dock.widget() for dock in self.docks.values() if _in_front(dock.widget())]
-        focus = QApplication.focusWidget()
-        here = 0
-        if focus is not None:
-            inside = (
-                n for n, pane in enumerate(panes) if pane is focus or pane.isAncestorOf(focus)
-            )
-            here = next(inside, 0)
-        for steps in range(1, len(panes) + 1):
-            if _focus_inside(panes[(here + steps * step) % len(panes)]):
-                return
+        panes += [dock.widget() for dock in self.docks.values() if in_front(dock.widget())]
+        move_focus(panes, step)
 
     def show_preferences(self) -> None:
         """Let a person change the preferences; they apply at once."""
@@ -536,22 +526,3 @@ class MainWindow(QMainWindow):
 
 def _dropped_paths(urls: list[QUrl]) -> list[Path]:
     return [Path(url.toLocalFile()) for url in urls if url.isLocalFile()]
-
-
-def _in_front(widget: QWidget) -> bool:
-    return widget.isVisible() and not widget.visibleRegion().isEmpty()
-
-
-def _has_focus(widget: QWidget) -> bool:
-    focus = QApplication.focusWidget()
-    return focus is not None and widget.isAncestorOf(focus)
-
-
-def _focus_inside(pane: QWidget) -> bool:
-    """Give the keyboard to a pane, or to the first in it that takes keys; whether one does."""
-    for widget in (pane, *pane.findChildren(QWidget)):
-        takes_keys = widget.focusPolicy() & Qt.FocusPolicy.TabFocus
-        if takes_keys and widget.isVisible() and widget.isEnabled():
-            widget.setFocus(Qt.FocusReason.TabFocusReason)
-            return True
-    return False

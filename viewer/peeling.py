@@ -82,6 +82,8 @@ class Peeling(QObject):
         self.layers: DepthLayers | None = None
         """The layers as last measured; None while they are not wanted or not yet known."""
         self._view: Callable[[], Camera] | None = None
+        self.depth_offset: Callable[[], float] = lambda: 0.0
+        """By how much depths of the present view are larger than those to be told."""
         self._camera: Camera | None = None
         self._mask: Tensor | None = None
         self._measured: tuple[Any, ...] | None = None
@@ -93,9 +95,11 @@ class Peeling(QObject):
         session.state_changed.connect(self._measure)
         session.look_changed.connect(self._measure_if_missing)
 
-    def set_view(self, view: Callable[[], Camera]) -> None:
-        """Where the present view is asked for."""
-        self._view = view
+    def set_view(
+        self, view: Callable[[], Camera], offset: Callable[[], float] = lambda: 0.0
+    ) -> None:
+        """Where to ask for the present view, and by how much its depths are larger than told."""
+        self._view, self.depth_offset = view, offset
 
     def view(self) -> Camera | None:
         """The present view; None before there is one."""

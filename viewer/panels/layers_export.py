@@ -1,6 +1,5 @@
 """Layers to files: pictures with alpha, the figure's mask, scenes, and the peel as an animation."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +74,6 @@ class ExportSection(Section):
         self.session = session
         stored = str(settings().value(FOLDER_KEY, "") or "")
         self.folder = Path(stored) if stored else None
-        self._offset: Callable[[], float] = lambda: 0.0
         self._job: Job | None = None
         self._timer = QTimer(self, singleShot=True, interval=REFRESH_MS)
         self._timer.timeout.connect(self.refresh)
@@ -178,10 +176,6 @@ class ExportSection(Section):
         session.document_replaced.connect(self.refresh)
         session.peeling.changed.connect(self.refresh)
 
-    def set_depth_offset(self, offset: Callable[[], float]) -> None:
-        """Where to ask by how much depths of the present view are larger than those told."""
-        self._offset = offset
-
     @property
     def running(self) -> bool:
         """Whether layers are being written."""
@@ -207,7 +201,7 @@ class ExportSection(Section):
             animation=folder / f"peel{suffix}" if suffix else None,
             show=peel.show,
             background=look.background,
-            threshold=None if chosen is None else chosen + self._offset(),
+            threshold=None if chosen is None else chosen + self.session.peeling.depth_offset(),
             polarity=look.polarity,
         )
 

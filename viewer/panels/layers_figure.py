@@ -1,6 +1,6 @@
 """Figure and ground by a threshold on depth, and whether that beats answers that do not look."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -109,7 +109,6 @@ class FigureSection(TruthSection):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, "Figure and ground", "layers-figure", parent)
         self.survey: Survey | None = None
-        self._offset: Callable[[], float] = lambda: 0.0
         self._surveyed: object = None
         self._make()
         self._arrange()
@@ -169,13 +168,6 @@ class FigureSection(TruthSection):
         guard = FieldGuard(self)
         for field in (self.slider, self.polarity_combo):
             field.installEventFilter(guard)
-
-    def set_depth_offset(self, offset: Callable[[], float]) -> None:
-        """Where to ask by how much depths of the present view are larger than those told."""
-        self._offset = offset
-
-    def offset(self) -> float:
-        return self._offset()
 
     # What is asked
 

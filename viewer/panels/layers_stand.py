@@ -51,14 +51,14 @@ class Stand:
             return None
 
 
-def find_stand(session: Session, offset: float = 0.0) -> Stand | None:
-    """Where to measure: the view that one stands at, else the present camera with its offset."""
+def find_stand(session: Session) -> Stand | None:
+    """Where to measure: the view that one stands at, else the present camera."""
     document, drawn, camera = session.document, session.drawn, session.peeling.view()
     if document is None or drawn is None or camera is None:
         return None
     view = next((one for one in document.views if _at(one.camera, camera)), None)
     if view is None:
-        return Stand(document.scene, drawn, camera, offset=offset)
+        return Stand(document.scene, drawn, camera, offset=session.peeling.depth_offset())
     return Stand(document.scene, drawn, measured_camera(view.camera), view)
 
 

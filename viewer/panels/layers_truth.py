@@ -147,13 +147,9 @@ class TruthSection(Section):
             self.schedule()
         self.refresh()
 
-    def offset(self) -> float:
-        """By how much depths of the present view are larger than those that are told."""
-        return 0.0
-
     def stand(self) -> Stand | None:
         """What is measured, and from where."""
-        return find_stand(self.session, self.offset())
+        return find_stand(self.session)
 
     @Slot()
     def ask(self) -> None:
