@@ -7,7 +7,7 @@ from torch import Tensor
 
 from core.gmae.masking import patchify, sample_pixels, split_patches
 from core.gmae.model import GaussianAutoencoder
-from core.gmae.splatting import pixel_points, splat
+from core.gmae.splatting import splat
 
 _EPS = 1e-6
 
@@ -45,8 +45,7 @@ def reconstruction_loss(
         everything = torch.arange(config.patches, device=images.device)
         counted = everything.expand(len(images), -1)
     chosen = sample_pixels(counted, config.size, config.patch, pixels, generator)
-    points = pixel_points(config.size, chosen)
-    colors, _ = splat(model(images, visible), config.projection, config.size, points)
+    colors, _ = splat(model(images, visible), config.projection, config.size, chosen)
     targets = _normalised(images, config.patch) if loss is Loss.NORMALISED else images
     rows = targets.flatten(2).transpose(1, 2)
     wanted = rows.gather(1, chosen.unsqueeze(-1).expand(-1, -1, 3))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.gmae.config import Config
 from core.gmae.gaussians import activate
-from core.gmae.splatting import pixel_points, splat
+from core.gmae.splatting import splat
 from core.jobs import Progress, Steps
 from core.training.fitting import Work
 
@@ -42,12 +42,11 @@ def refine_image(
     where = numbers[..., _DEPTH].detach() if depths is None else depths
     order = where.argsort(dim=-1, stable=True)
     adam = torch.optim.Adam([numbers], rate)
-    points = pixel_points(config.size).to(image.device)
     target = image.flatten(2).transpose(1, 2)
 
     def error() -> Tensor:
         gaussians = activate(numbers, config.scale_cap)
-        drawn, _ = splat(gaussians, config.projection, config.size, points, order=order)
+        drawn, _ = splat(gaussians, config.projection, config.size, order=order)
         return ((drawn - target) ** 2).mean()
 
     work = Work()

@@ -1,8 +1,8 @@
 """The splatter of training: chosen pixels of a batch of images, with gradients; and scenes.
 
-Dense: every pixel meets every Gaussian, in order of depth. For a few hundred Gaussians that is
-faster than tiles, and both directions are matrix products: the exponent is linear in six functions
-of the pixel, ``x^2, xy, y^2, x, y, 1``.
+On CUDA gsplat draws. Elsewhere it is dense: every pixel meets every Gaussian, in order of depth.
+For a few hundred Gaussians that is faster than tiles, and both directions are matrix products: the
+exponent is linear in six functions of the pixel, ``x^2, xy, y^2, x, y, 1``.
 """
 
 from typing import Any
@@ -14,6 +14,7 @@ from torch import Tensor
 from core.cameras import Camera
 from core.gmae.cameras import BLUR_PX2, Ellipses, project
 from core.gmae.config import Projection
+from core.gmae.cuda import splat_whole
 from core.gmae.gaussians import Gaussians
 from core.scene import SH_C0, GaussianScene
 
@@ -25,23 +26,15 @@ FLATNESS = 1e-4
 _CHUNK = 2**22
 
 
-def pixel_points(size: int, pixels: Tensor | None = None) -> Tensor:
-    """Centres of pixels ``y S + x`` in half pictures, ``(..., 2)``; of all without ``pixels``."""
-    if pixels is None:
-        pixels = torch.arange(size * size)
-    places = torch.stack([pixels % size, pixels // size], -1)
-    return (places.float() + 0.5) * (2 / size) - 1
-
-
 def splat(
     gaussians: Gaussians,
     projection: Projection,
     size: int,
-    points: Tensor,
+    pixels: Tensor | None = None,
     background: tuple[float, float, float] = WHITE,
     order: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Colours ``(B, P, 3)`` at points ``(B, P, 2)`` or ``(P, 2)``, and what shines through.
+    """Colours ``(B, P, 3)`` of pixels of ``size`` x ``size`` pictures, and what shines through.
 
     Alike :func:`core.rendering.render` of :func:`scene_of` at ``size`` pixels: 0.3 square pixels of
     blur, alpha cut off below 1/255 and at 0.999; but without its early stop. So both differ by less
@@ -49,6 +42,8 @@ def splat(
 
     Parameters
     ----------
+    pixels
+        Which ones, int64 ``y S + x``: ``(B, P)``, or ``(P,)`` of all images; every one if None.
     order
         Which Gaussian comes first ... last, int64 ``(B, K)``; by depth without it.
 
@@ -60,6 +55,11 @@ def splat(
     ellipses = project(gaussians, projection, size)
     if order is None:
         order = ellipses.depths.detach().argsort(dim=-1, stable=True)
+    if gaussians.means.is_cuda:
+        colors, opacities = gaussians.colors, gaussians.opacities
+        whole = splat_whole(ellipses, opacities, colors, size, order, background)
+        return whole if pixels is None else _at(pixels, *whole)
+    points = _pixel_points(size, pixels, gaussians.means.dtype)
     powers = _features(points) @ _sorted(_coefficients(ellipses, size), order).transpose(1, 2)
     base = torch.tensor(background, dtype=powers.dtype, device=powers.device)
     opacities = gaussians.opacities.gather(1, order)
@@ -78,12 +78,11 @@ def drawn(
     background: tuple[float, float, float] = WHITE,
 ) -> tuple[Tensor, Tensor]:
     """Whole pictures ``(B, S, S, 3)`` at the model's size, and what shines through them."""
-    points = pixel_points(size).to(gaussians.means.device)
     batch, count = gaussians.opacities.shape
-    rows = max(1, _CHUNK // (batch * count))
+    every = torch.arange(size * size, device=gaussians.means.device)
+    rows = len(every) if every.is_cuda else max(1, _CHUNK // (batch * count))
     parts = [
-        splat(gaussians, projection, size, points[start : start + rows], background)
-        for start in range(0, len(points), rows)
+        splat(gaussians, projection, size, some, background) for some in torch.split(every, rows)
     ]
     colors, through = (torch.cat(part, 1) for part in zip(*parts, strict=True))
     return colors.reshape(batch, size, size, 3), through.reshape(batch, size, size)
@@ -145,6 +144,20 @@ def scene_camera(size: int, name: str = "") -> Camera:
     """The pinhole camera that sees a :func:`scene_of` as the model does: 90 degrees, at 0."""
     intrinsics = np.array([[size / 2, 0, size / 2], [0, size / 2, size / 2], [0, 0, 1.0]])
     return Camera(np.eye(4), intrinsics, size, size, name)
+
+
+def _at(pixels: Tensor, colors: Tensor, through: Tensor) -> tuple[Tensor, Tensor]:
+    """Chosen pixels of whole pictures."""
+    pixels = pixels.expand(len(through), -1)
+    return colors.gather(1, pixels.unsqueeze(-1).expand(-1, -1, 3)), through.gather(1, pixels)
+
+
+def _pixel_points(size: int, pixels: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """Centres of pixels in half pictures, ``(..., 2)``."""
+    if pixels is None:
+        pixels = torch.arange(size * size)
+    places = torch.stack([pixels % size, pixels // size], -1)
+    return (places.to(dtype) + 0.5) * (2 / size) - 1
 
 
 def _features(points: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ from core.gmae.gaussians import activate
 from core.gmae.losses import Loss
 from core.gmae.model import new_model
 from core.gmae.probe import probe_model
-from core.gmae.splatting import pictures, pixel_points, scene_camera, scene_of, splat
+from core.gmae.splatting import pictures, scene_camera, scene_of, splat
 from core.gmae.training import Schedule, train_model
 from core.jobs import drain
 from core.rendering import render
@@ -99,11 +99,10 @@ def sampled() -> float:
     generator = torch.Generator().manual_seed(0)
     outputs = torch.randn(BATCH, BASE.gaussians, OUTPUTS, generator=generator, requires_grad=True)
     pixels = torch.randint(BASE.size**2, (BATCH, PIXELS), generator=generator)
-    points = pixel_points(BASE.size, pixels)
 
     def once() -> None:
         made = activate(outputs, BASE.scale_cap)
-        splat(made, BASE.projection, BASE.size, points)[0].sum().backward()
+        splat(made, BASE.projection, BASE.size, pixels)[0].sum().backward()
 
     return least(once)
 

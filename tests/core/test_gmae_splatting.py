@@ -5,7 +5,7 @@ import torch
 
 from core.gmae.config import Projection
 from core.gmae.gaussians import Gaussians, activate
-from core.gmae.splatting import pictures, pixel_points, scene_camera, scene_of, splat
+from core.gmae.splatting import pictures, scene_camera, scene_of, splat
 from core.rendering import render
 
 TOLERANCE = 2e-4
@@ -22,10 +22,10 @@ def test_gradients_are_those_of_finite_differences(projection: Projection) -> No
     generator = torch.Generator().manual_seed(0)
     outputs = 0.5 * torch.randn(2, 3, 14, generator=generator, dtype=torch.float64)
     outputs.requires_grad_()
-    points = torch.tensor([[-0.1, 0.05], [0.02, 0.1], [0.15, -0.1]], dtype=torch.float64)
+    pixels = torch.tensor([27, 36, 44])
 
     def picture(numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return splat(activate(numbers, 4.0), projection, 8, points)
+        return splat(activate(numbers, 4.0), projection, 8, pixels)
 
     assert torch.autograd.gradcheck(picture, (outputs,))
 
@@ -58,14 +58,14 @@ def test_order_decides_and_number_does_not() -> None:
     own = pictures(gaussians, Projection.ORTHO, 16)
     assert torch.allclose(own, pictures(turned, Projection.ORTHO, 16), atol=1e-5)
     back = gaussians.means[..., 2].argsort(-1, descending=True)
-    reversed_ = splat(gaussians, Projection.ORTHO, 16, pixel_points(16), order=back)[0]
+    reversed_ = splat(gaussians, Projection.ORTHO, 16, order=back)[0]
     assert not torch.allclose(own.reshape(1, -1, 3), reversed_, atol=0.05)
 
 
 def test_chosen_pixels_are_those_of_the_picture() -> None:
     gaussians = some_gaussians(20, batch=2)
     pixels = torch.tensor([[3, 40, 255], [0, 17, 90]])
-    some, left = splat(gaussians, Projection.PINHOLE, 16, pixel_points(16, pixels))
+    some, left = splat(gaussians, Projection.PINHOLE, 16, pixels)
     whole = pictures(gaussians, Projection.PINHOLE, 16).reshape(2, 256, 3)
     expected = whole.gather(1, pixels.unsqueeze(-1).expand(-1, -1, 3))
     assert torch.allclose(some, expected, atol=1e-6)
