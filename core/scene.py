@@ -8,6 +8,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from core.cameras import Camera
+
 SH_C0 = 0.28209479177387814
 MAX_SH_DEGREE = 3
 _FLOAT_BYTES = 4
@@ -34,6 +36,9 @@ class GaussianScene:
         Whether the scene was trained with opacity compensation ("Mip"/"antialiased" mode).
     columns
         Further per-Gaussian values kept from the file, each ``(N,)``, by name.
+    camera
+        The camera for whose picture the scene was made, as an image's Gaussians are; None where it
+        is to be seen from all around.
 
     Raises
     ------
@@ -48,6 +53,7 @@ class GaussianScene:
     sh: Tensor
     antialiased: bool = False
     columns: Mapping[str, Tensor] = field(default_factory=dict)
+    camera: Camera | None = None
 
     def __post_init__(self) -> None:
         n = self.means.shape[0]

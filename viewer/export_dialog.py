@@ -44,6 +44,7 @@ RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 WIDTH, ROW_HEIGHT = 680, 26
 ROWS_SHOWN = 10
 WHOLE = "Nothing is lost, and every program for Gaussians opens it."
+CAMERA_LOST = " Nor does the image's camera come back."
 NETS_LOSE = (
     "Small nets stand for the Gaussians, of which the least important are left out; few programs "
     "open them."
@@ -317,6 +318,10 @@ class ExportDialog(QDialog):
             text = NETS_LOSE if choice.can_be_written else f"{NETS_LOSE} {NOT_MADE}"
         else:
             text = choice.format.loses or WHOLE
+        document = self._session.document
+        own = document is not None and document.scene.camera is not None
+        if own and not choice.format.keeps_camera:
+            text += CAMERA_LOST
         self.loses.setText(text)
         self.export_button.setEnabled(choice.can_be_written and not self._session.runner.busy)
 

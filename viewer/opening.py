@@ -32,7 +32,7 @@ class Opening(QObject):
             self._before = None
             document.locked = False
             document.complete(loaded.scene)
-            document.views = () if dataset is None else dataset.views
+            document.views = opened.all_views
         document.add_scores(opened.scores)
         if opened.image is not None:
             session.imaging.adopt(document, opened.image)
@@ -62,7 +62,6 @@ class Opening(QObject):
         session.show_live(part.loaded.scene)
 
     def _document_of(self, opened: Opened) -> Document:
-        views = opened.views if opened.dataset is None else opened.dataset.views
-        document = Document(opened.loaded.scene, opened.path, views)
+        document = Document(opened.loaded.scene, opened.path, opened.all_views)
         self._session.follow(document)
         return document

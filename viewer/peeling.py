@@ -222,8 +222,8 @@ class Peeling(QObject):
 
     @Slot()
     def _forget(self) -> None:
-        source = self._session.imaging.source
-        self.enabled, self._camera = False, None if source is None else source.camera
+        document = self._session.document
+        self.enabled, self._camera = False, None if document is None else document.scene.camera
         self.peel = replace(self.peel, nearest=None, slab=None, step=self.peel.count - 1)
         self._clear()
         self.changed.emit()

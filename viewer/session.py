@@ -449,7 +449,7 @@ class Session(QObject):
             self.runner.start(name, steps, done, computes=computes, stopped=stopped)
 
     def hold(self, held: Held) -> None:
-        """Have this open in the place of what was; an image in its colours, on white."""
+        """Have this open in the place of what was; of an image in its colours, on white."""
         self.document, self.loaded, self.dataset = held
         self._cut, self._applied = Cut(), None
         self._memory.clear()
@@ -457,7 +457,7 @@ class Session(QObject):
         self.show_live(None)
         self.imaging.begin()
         before = self._look
-        if self.imaging.source is None:
+        if self.document is None or self.document.scene.camera is None:
             self._look = replace(before, background=self._background)
         else:
             self._look = replace(before, background=WHITE, mode=Mode.COLOR)

@@ -42,6 +42,14 @@ class Opened:
     image: ImageSource | None = None
     """The image that the scene was made of, if that is one."""
 
+    @property
+    def all_views(self) -> tuple[View, ...]:
+        """The dataset's, or else the cameras that the scene came with."""
+        if self.dataset is not None:
+            return self.dataset.views
+        camera = self.loaded.scene.camera
+        return self.views or (() if camera is None else (View(camera),))
+
 
 def open_steps(path: Path, data: Path | None) -> Steps[Opened]:
     """Read a scene, and a dataset's views if given.

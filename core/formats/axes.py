@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from core.scene import GaussianScene
 
 _SIGNS = (1, -1, -1, 1, -1, 1, 1, -1, 1, -1, 1, -1, -1, 1, -1, 1)
@@ -13,10 +15,15 @@ def turned(scene: GaussianScene) -> GaussianScene:
 
     A rotation ``w x y z`` becomes ``w x -y -z``: the axes of an ellipsoid turn too, to no effect.
     """
+    camera = scene.camera
+    if camera is not None:
+        turn = np.diag([1.0, -1.0, -1.0, 1.0])
+        camera = replace(camera, world_to_camera=camera.world_to_camera @ turn)
     signs = scene.sh.new_tensor(_SIGNS[: scene.sh.shape[1]])
     return replace(
         scene,
         means=scene.means * scene.means.new_tensor([1, -1, -1]),
         quats=scene.quats * scene.quats.new_tensor([1, 1, -1, -1]),
         sh=scene.sh * signs[:, None],
+        camera=camera,
     )

@@ -48,6 +48,8 @@ class Format:
         tells.
     size_known
         Whether ``size`` is exact, not about so much.
+    keeps_camera
+        Whether a scene's own camera comes back.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Format:
     load_steps: Callable[[Path], Steps[tuple[GaussianScene, tuple[str, ...]]]] | None = None
     size: Callable[[GaussianScene, int], int] | None = None
     size_known: bool = False
+    keeps_camera: bool = False
 
     @property
     def is_saved(self) -> bool:

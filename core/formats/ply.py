@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from core.errors import UserError
 from core.formats.format import Format
+from core.formats.ply_camera import camera_comment, commented_camera
 from core.formats.ply_header import Element, Header, has_chunks, is_ply, read_header
 from core.scene import MAX_SH_DEGREE, GaussianScene
 
@@ -82,6 +83,7 @@ def load(path: Path) -> tuple[GaussianScene, tuple[str, ...]]:
         sh=torch.from_numpy(tensors["sh"].reshape(count, len(layout.tensors["sh"]) // 3, 3)),
         antialiased=any(ANTIALIASED.match(comment) for comment in header.comments),
         columns={name: torch.from_numpy(values) for name, values in extras.items()},
+        camera=commented_camera(header.comments),
     )
     return scene, _notes(vertex, extras)
 
@@ -128,6 +130,7 @@ FORMAT = Format(
     save,
     size=size,
     size_known=True,
+    keeps_camera=True,
 )
 
 
@@ -143,6 +146,8 @@ def _header(scene: GaussianScene, count: int) -> bytes:
     lines = ["ply", "format binary_little_endian 1.0"]
     if scene.antialiased:
         lines += [f"comment {comment}" for comment in ANTIALIASED_COMMENTS]
+    if scene.camera is not None:
+        lines.append(f"comment {camera_comment(scene.camera)}")
     lines += [f"element vertex {count}", *(f"property float {name}" for name in names)]
     return "\n".join([*lines, "end_header", ""]).encode("ascii")
 

@@ -137,6 +137,7 @@ def scene_of(
         quats=quats,
         opacity_logits=torch.logit(gaussians.opacities[0].float(), eps=1e-6),
         sh=((gaussians.colors[0].float() - 0.5) / SH_C0).unsqueeze(1),
+        camera=scene_camera(size),
     )
 
 

@@ -1,6 +1,7 @@
 """3DGS PLY: exact round trips, files of other programs, and every stated repair."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plyfile import PlyData
 
+from core.cameras import Camera
 from core.errors import UserError
 from core.formats import load_scene, save_scene
+from core.formats.axes import turned
+from core.formats.registry import find_format
+from core.rendering import render
 from core.scene import GaussianScene
 from tests.core.formats_examples import (
     by_property,
@@ -336,3 +341,56 @@ def test_real_scenes_agree_with_another_reader(
         np.testing.assert_array_equal(values, vertex[prop], err_msg=prop)
     save_scene(loaded.scene, tmp_path / "copy.ply")
     assert same(load_scene(tmp_path / "copy.ply").scene, loaded.scene)
+
+
+# A scene's own camera
+
+
+def camera(**changes: object) -> Camera:
+    turn = np.eye(4)
+    turn[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
+    turn[:3, 3] = [0.1, -2.5, 1 / 3]
+    K = np.array([[31.7, 0, 32], [0, 30.1, 24], [0, 0, 1]])
+    return Camera(**{"world_to_camera": turn, "K": K, "width": 64, "height": 48, **changes})
+
+
+def test_a_scenes_own_camera_comes_back_and_stays_with_its_parts(tmp_path: Path) -> None:
+    scene = replace(random_scene(20, 1), camera=camera())
+    save_scene(scene.select(torch.arange(5)), tmp_path / "own.ply")
+    loaded = load_scene(tmp_path / "own.ply").scene
+    assert loaded.camera is not None
+    assert loaded.camera.same_as(camera())
+    assert (tmp_path / "own.ply").stat().st_size == find_format(tmp_path / "own.ply").size(scene, 5)
+    assert turned(turned(loaded)).camera.same_as(camera())
+    picture = render(scene, camera(), background=(1, 1, 1)).rgb
+    assert torch.allclose(
+        picture, render(turned(scene), turned(scene).camera, background=(1, 1, 1)).rgb, atol=1e-5
+    )
+    assert PlyData.read(tmp_path / "own.ply")["vertex"].count == 5
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "splatscope camera",
+        "splatscope camera 64 48 1 2 3",
+        "splatscope camera 64 48 31 31 32 24 1 0 0 0 0 1 0 0 0 0 1",
+        "splatscope camera 64 48 31 31 32 24 1 0 0 0 0 1 0 0 0 0 1 0 0",
+        "splatscope camera 64 48 31 31 32 24 2 0 0 0 0 1 0 0 0 0 1 0",
+        "splatscope camera 64 48 31 31 32 24 1 0 0 0 0 1 0 0 0 0 -1 0",
+        "splatscope camera 64 48 31 31 32 24 1 0 0 nan 0 1 0 0 0 0 1 0",
+        "splatscope camera 64 48 31 31 32 24 1 0 0 1e300 0 1 0 0 0 0 1 0",
+        "splatscope camera 0 48 31 31 32 24 1 0 0 0 0 1 0 0 0 0 1 0",
+        "splatscope camera 64 48 -31 31 32 24 1 0 0 0 0 1 0 0 0 0 1 0",
+        "splatscope camera 999999999 48 31 31 32 24 1 0 0 0 0 1 0 0 0 0 1 0",
+        "splatscope camera 6x4 48 31 31 32 24 1 0 0 0 0 1 0 0 0 0 1 0",
+    ],
+)
+def test_a_camera_that_cannot_be_is_none(tmp_path: Path, comment: str) -> None:
+    path = tmp_path / "odd.ply"
+    save_scene(random_scene(3, 0), path)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"element", b"comment " + comment.encode() + b"\nelement", 1))
+    loaded = load_scene(path)
+    assert len(loaded.scene) == 3
+    assert loaded.scene.camera is None

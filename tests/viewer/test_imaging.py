@@ -105,6 +105,37 @@ def test_a_scene_after_an_image_is_drawn_on_what_the_person_chose(stage: Stage) 
     assert stage.session.look.background == (0, 0, 0)
 
 
+def test_what_is_exported_opens_at_its_camera_on_white(stage: Stage) -> None:
+    stage.open()
+    stage.window.actions_["view.background_black"].trigger()
+    before = stage.seen()
+    path = stage.folder / "kept.ply"
+    stage.session.export(path)
+    stage.idle()
+    stage.window.files.open(path)
+    stage.until(lambda: stage.imaging.source is None)
+    stage.idle()
+    document, own = stage.session.document, stage.window.viewport.camera()
+    (view,) = document.views
+    assert view.photo is None
+    assert view.camera.same_as(document.scene.camera)
+    assert np.allclose(own.world_to_camera, np.eye(4))
+    assert stage.session.look.background == WHITE
+    assert (render(document.scene, view.camera, background=WHITE).rgb - before).abs().max() < 1e-4
+    stage.until(lambda: stage.session.peeling.layers is not None)
+    assert np.allclose(stage.session.peeling.layers.camera.world_to_camera, np.eye(4))
+
+
+def test_the_whole_image_is_in_sight_with_a_margin(stage: Stage) -> None:
+    stage.open()
+    viewport = stage.window.viewport
+    stage.until(lambda: viewport.settled)
+    camera = viewport.camera()
+    share = 2 * camera.K[0, 0] / min(camera.width, camera.height)
+    assert 1 / 1.1 < share < 1 / 1.03
+    assert viewport.frame.request.view is stage.session.document.views[0]
+
+
 def test_the_menu_and_the_recent_files_open_images(stage: Stage) -> None:
     QTest.keyClick(stage.window, Qt.Key.Key_G, CONTROL)
     dialog = stage.window.findChild(QFileDialog)

@@ -149,10 +149,10 @@ class EditSection(Section):
             document.change(mask, values, "Move farther" if distance > 0 else "Move nearer")
 
     def _camera(self) -> Camera | None:
-        """The image's own camera; of another scene the present one."""
-        source = self.session.imaging.source
-        if source is not None:
-            return source.camera
+        """The scene's own camera, as an image has one; of another scene the present one."""
+        document = self.session.document
+        if document is not None and document.scene.camera is not None:
+            return document.scene.camera
         return None if self._camera_source is None else self._camera_source()
 
     # What is shown
@@ -168,7 +168,8 @@ class EditSection(Section):
             *(self.near_button, self.far_button),
         ):
             button.setEnabled(editable)
-        where = "the image's camera" if self.session.imaging.source is not None else "this view"
+        own = document is not None and document.scene.camera is not None
+        where = "the image's camera" if own else "this view"
         self.told.setText(
             f"{count:,} selected. Nearer and farther as {where} sees it."
             if count

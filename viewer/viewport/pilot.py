@@ -16,6 +16,8 @@ from viewer.viewport.frames import Survey, Surveyed
 from viewer.viewport.navigation import Navigator, Pose
 
 FLIGHT_MS = 220
+IMAGE_MARGIN = 1.06
+"""How much more than the image is seen at its own camera, so that its border shows."""
 SPEED_SHOWN_MS = 1000
 STEEPEST = radians(60)
 """Of the view after choosing another up axis."""
@@ -166,7 +168,7 @@ class Pilot(QObject):
         document = self._session.document
         if document is not None and 0 <= number < len(document.views):
             self._view_number = number
-            self.go_to(document.views[number].camera, number)
+            self.go_to(self._with_margin(document.views[number].camera), number)
             self.view_shown.emit(number)
 
     def step_view(self, step: int) -> None:
@@ -299,9 +301,16 @@ class Pilot(QObject):
         self._goal = self._standing = None
         views = () if self._surveyed is None else self._surveyed.survey.views
         if len(views) == 1:
-            self.navigator.go_to(views[0].camera)
+            self.navigator.go_to(self._with_margin(views[0].camera))
             self._view_number = self._standing = 0
             self.view_shown.emit(0)
+
+    def _with_margin(self, camera: Camera) -> Camera:
+        """A view's camera; an image's sees a little more."""
+        document = self._session.document
+        if document is None or document.scene.camera is None:
+            return camera
+        return replace(camera, K=np.diag([1 / IMAGE_MARGIN, 1 / IMAGE_MARGIN, 1]) @ camera.K)
 
     def _find_home(self, go: bool) -> None:
         """Have a home that is upright for the chosen axis; go there at once if asked to."""
