@@ -48,19 +48,28 @@ ABOUT = (
 )
 BOX = "nano64 (comes along)"
 CAMERAS = {
-    Projection.AUTHORS: "authors'",
+    Projection.AUTHORS: "the authors'",
     Projection.PINHOLE: "pinhole",
     Projection.ORTHO: "parallel (control)",
 }
-ROWS = ("PSNR", "Hidden patches, MSE", "Not covered", "Gaussians", "Largest scale c", "Camera")
+ROWS = (
+    "PSNR",
+    "Hidden patches, MSE",
+    "Not covered",
+    "Gaussians",
+    "Largest scale",
+    "Trained with camera",
+)
 TIPS = {
     "PSNR": "Of the Gaussians as they are now against the square that the model saw, on white.",
     "Hidden patches, MSE": "Mean squared error, in 0 to 1, where the model saw nothing.",
     "Not covered": "Mean share of a pixel through which the white ground is seen.",
     "Gaussians": "How many the model makes of every image.",
-    "Largest scale c": "No standard deviation is larger; 1 is a sixteenth of the picture.",
-    "Camera": "How the model was trained to look at its Gaussians. Only where the size in the "
-    "picture depends on depth can depth be learnt.",
+    "Largest scale": "No standard deviation is larger; 1 is a sixteenth of the picture. The "
+    "paper's c.",
+    "Trained with camera": "How the model looked at its Gaussians: as the paper's authors do "
+    "(places as in a parallel view, sizes as in a pinhole's), pinhole, or parallel. Only where the "
+    "size in the picture depends on depth can depth be learnt.",
 }
 
 
@@ -385,7 +394,8 @@ class ImageSection(Section):
         self.warning.setVisible(holes)
         if quality is not None and holes:
             self.holes.setText(
-                f"Holes: {percent_text(quality.uncovered)} of the picture is white ground."
+                f"Holes: {percent_text(quality.uncovered)} of the picture is white ground that "
+                "shines through. On another background it looks different."
             )
 
     def _show_job(self) -> None:

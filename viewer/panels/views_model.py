@@ -272,15 +272,13 @@ class ViewDelegate(QStyledItemDelegate):
         painter.setFont(font)
         painter.setPen(QColor(theme.color("text-muted")))
         row.translate(0, line)
-        test = view.split == Split.TEST
-        icon = theme.icon("split-test" if test else "split-train", "text-muted")
-        icon.paint(painter, QRect(row.left(), row.center().y() - ICON // 2 + 1, ICON, ICON))
-        painter.drawText(
-            row.adjusted(ICON + 5, 0, 0, 0),
-            Qt.AlignmentFlag.AlignVCenter,
-            "Test" if test else "Train",
-        )
-        row.translate(0, line)
+        if len(self._model.views) > 1:
+            test = view.split == Split.TEST
+            icon = theme.icon("split-test" if test else "split-train", "text-muted")
+            icon.paint(painter, QRect(row.left(), row.center().y() - ICON // 2 + 1, ICON, ICON))
+            use = row.adjusted(ICON + 5, 0, 0, 0)
+            painter.drawText(use, Qt.AlignmentFlag.AlignVCenter, "Test" if test else "Train")
+            row.translate(0, line)
         note = NOTES[photo]
         if photo in (PhotoState.MISSING, PhotoState.UNREADABLE):
             painter.setPen(QColor(theme.color("warning")))

@@ -16,7 +16,7 @@ from viewer.viewport.frames import Survey, Surveyed
 from viewer.viewport.navigation import Navigator, Pose
 
 FLIGHT_MS = 220
-IMAGE_MARGIN = 1.06
+IMAGE_MARGIN = 1.15
 """How much more than the image is seen at its own camera, so that its border shows."""
 SPEED_SHOWN_MS = 1000
 STEEPEST = radians(60)
