@@ -17,6 +17,7 @@ _GIANT = 10.0  # times the median size
 _MAIN_SHARE = 0.8
 _OUTLIER = 2.5  # times the distance within which the main share lies
 _EDGES = (0.02, 0.98)
+_FAR_EDGES = (0.002, 0.998)
 _SURROUNDED = 1.4  # extent by area over extent by number
 _TRIMS = 8
 
@@ -25,13 +26,15 @@ _TRIMS = 8
 class SceneFrame:
     """What to look at: ``center (3,)``, ``radius`` in world units, ``up (3,)`` of length 1.
 
-    ``surrounded`` tells whether the scene goes far beyond the radius on all sides.
+    ``surrounded`` tells whether the scene goes far beyond the radius on all sides; otherwise
+    ``box (2, 3)`` has the corners of a box with nearly all of it.
     """
 
     center: Matrix
     radius: float
     up: Matrix
     surrounded: bool = False
+    box: Matrix | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,10 +70,12 @@ def scene_frame(scene: GaussianScene, up: ArrayLike = DEFAULT_UP) -> SceneFrame:
         float(np.linalg.norm(box[1] - box[0])) / 2 for box in (edges, area_edges)
     )
     surrounded = area_radius > _SURROUNDED * radius
-    center = edges.mean(axis=0)
     if surrounded:
         center, radius = _dense_half(solid.means, weights)
-    return SceneFrame(center, max(radius, 2 * typical, 1e-6), direction, surrounded)
+        return SceneFrame(center, max(radius, 2 * typical, 1e-6), direction, True)
+    pad = max(typical, 1e-6)
+    box = _box(solid.means, weights, _FAR_EDGES) + np.array([[-pad], [pad]])
+    return SceneFrame(edges.mean(axis=0), max(radius, 2 * pad), direction, False, box)
 
 
 def _solid(scene: GaussianScene) -> _Solid:
@@ -96,9 +101,9 @@ def _quantiles(values: Matrix, weights: Matrix, shares: Sequence[float]) -> Matr
     return np.asarray(values[order][at.clip(0, len(values) - 1)])
 
 
-def _box(means: Matrix, weights: Matrix) -> Matrix:
+def _box(means: Matrix, weights: Matrix, shares: tuple[float, float] = _EDGES) -> Matrix:
     """Corners of the box that leaves out the weighted edges along each axis, ``(2, 3)``."""
-    return np.stack([_quantiles(axis, weights, _EDGES) for axis in means.T], axis=1)
+    return np.stack([_quantiles(axis, weights, shares) for axis in means.T], axis=1)
 
 
 def _dense_half(means: Matrix, weights: Matrix) -> tuple[Matrix, float]:

@@ -96,6 +96,11 @@ class TestFrame:
         assert frame.center == pytest.approx(CENTER, abs=0.1)
         assert 1.0 < frame.radius < 1.8
         assert not frame.surrounded
+        inside = (object_scene.means.numpy() > frame.box[0]) & (
+            object_scene.means.numpy() < frame.box[1]
+        )
+        assert inside.all(axis=1).mean() > 0.88
+        assert np.ptp(frame.box, axis=0).max() < 2.2 * frame.radius
 
     def test_floaters_and_giants_hardly_matter(self, littered_scene: GaussianScene) -> None:
         frame = scene_frame(littered_scene)
@@ -116,6 +121,7 @@ class TestFrame:
         sizes = np.repeat([0.05, 0.08, 0.6], [4000, 3000, 1000])
         frame = scene_frame(gaussians(np.concatenate([ball(), near, shell]), sizes))
         assert frame.surrounded
+        assert frame.box is None
         assert frame.center == pytest.approx(CENTER, abs=0.3)
         assert frame.radius < 2
 

@@ -1,4 +1,4 @@
-from itertools import pairwise
+from itertools import pairwise, product
 from math import atan, degrees, hypot, pi
 
 import numpy as np
@@ -341,3 +341,21 @@ def test_something_tiny_can_be_framed_and_left_again(navigator: Navigator) -> No
     assert navigator.pose.distance == close
     navigator.dolly(-1)
     assert close < navigator.pose.distance < 1.2 * close
+
+
+@pytest.mark.parametrize("turned", [(0, 0), (150, -80), (-400, 200)])
+@pytest.mark.parametrize("sides", [(4, 4, 0.1), (1, 6, 2), (1e-4, 1e-4, 1e-4)])
+def test_a_framed_box_fills_the_picture_and_is_all_in_it(
+    navigator: Navigator, turned: tuple[float, float], sides: tuple[float, float, float]
+) -> None:
+    navigator.orbit(*turned)
+    before = seen(navigator).forward
+    low = np.array([5.0, 6.0, 7.0])
+    box = np.stack([low, low + sides])
+    navigator.frame_box(box)
+    camera = seen(navigator)
+    corners = [project(camera, np.array(corner)) for corner in product(*box.T)]
+    reach = np.abs(np.array(corners) / (WIDTH / 2, HEIGHT / 2) - 1).max()
+    assert 0.85 < reach < 1
+    assert np.allclose(camera.forward, before)
+    assert np.allclose(navigator.pose.pivot, box.mean(axis=0))

@@ -242,6 +242,17 @@ class Navigator:
             self.pose, pivot=np.array(center, dtype=np.float64), distance=distance, roll=0.0
         )
 
+    def frame_box(self, box: Matrix) -> None:
+        """Step back or forward until a box, corners ``(2, 3)``, fills the picture, as above."""
+        level = replace(self.pose, roll=0.0)
+        center = box.mean(axis=0)
+        corners = np.stack(np.meshgrid(*(box - center).T), -1).reshape(-1, 3)
+        right, down, ahead = (corners @ self._rotation(level).T).T
+        focal = self._focal(self._width, self._height)
+        across = 2 * focal * np.maximum(abs(right) / self._width, abs(down) / self._height)
+        distance = FRAME_MARGIN * float((across - ahead).max())
+        self.pose = replace(level, pivot=center, distance=distance)
+
     def set_pivot(self, point: ArrayLike) -> None:
         """Bring a point into the middle of the picture without turning or zooming, and orbit it."""
         target = np.array(point, dtype=np.float64)

@@ -289,7 +289,10 @@ class Pilot(QObject):
 
     def _frame(self, found: SceneFrame) -> None:
         before = self.navigator.pose
-        self.navigator.frame(found.center, found.radius)
+        if found.box is None:
+            self.navigator.frame(found.center, found.radius)
+        else:
+            self.navigator.frame_box(found.box)
         self._fly_from(before)
 
     def _take_home(self) -> None:
