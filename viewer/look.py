@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from core.gmae.edges import CHANGE
 from core.gmae.figure_ground import Polarity
@@ -94,6 +95,8 @@ class Look:
     figure_depth, polarity
         Where figure and ground part, world units, and which side is the figure; None is Otsu's
         threshold.
+    figure_truth
+        A true mask, whose outline lies over the figure at the view that it belongs to.
     edge_layers, edge_change
         Between how many layers edges are drawn, and what step of a colour is a change; None is the
         mean of several.
@@ -114,6 +117,7 @@ class Look:
     background: Color = BACKGROUND
     figure_depth: float | None = None
     polarity: Polarity = Polarity.FAR
+    figure_truth: Path | None = None
     edge_layers: int | None = None
     edge_change: float = CHANGE
 

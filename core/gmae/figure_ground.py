@@ -133,11 +133,14 @@ def compare_masks(
     truth: Tensor,
     seed: int = 0,
     picture: Tensor | None = None,
+    far_share: float | None = None,
 ) -> dict[str, float]:
     """IoU against a true mask ``(H, W)`` of all polarities, next to the trivial answers.
 
     ``picture`` is the image itself, ``(H, W, 3)``: with it come the answers from colours alone.
-    The far side of ``size`` is what small Gaussians cover.
+    The far side of ``size`` is what small Gaussians cover. ``far_share`` has the controls
+    ``shuffled`` and ``size`` put so much of the picture on their far side, as a threshold chosen by
+    hand does; Otsu's threshold parts all without it.
     """
     measured = _cut(figure_depth(scene, camera), truth)
     controls = {
@@ -145,7 +148,8 @@ def compare_masks(
         "size": expected_smallness(scene, camera),
     }
     for name, values in controls.items():
-        measured |= {f"{name} {key}": value for key, value in _cut(values, truth).items()}
+        found = _cut(values, truth, far_share)
+        measured |= {f"{name} {key}": value for key, value in found.items()}
     if picture is not None:
         for name, values in (
             ("border colour", border_distance(picture)),
@@ -159,11 +163,18 @@ def compare_masks(
     return measured
 
 
-def _cut(values: Tensor, truth: Tensor) -> dict[str, float]:
-    """IoU of values cut by Otsu's threshold, by polarity, and of the better of both sides."""
-    cut = otsu(values)
+def _cut(values: Tensor, truth: Tensor, far_share: float | None = None) -> dict[str, float]:
+    """IoU of values cut by Otsu's threshold or by area, by polarity, and of the better side."""
+    cut = otsu(values) if far_share is None else _cut_by_area(values, far_share)
     found: dict[str, float] = {
         polarity: intersection_over_union(figure_mask(values, cut, polarity), truth)
         for polarity in Polarity
     }
     return found | {"oracle": max(found[Polarity.FAR], found[Polarity.NEAR])}
+
+
+def _cut_by_area(values: Tensor, far_share: float) -> float:
+    """The value beyond which so much of a picture lies."""
+    ordered = values.flatten().sort().values
+    near = round((1 - far_share) * len(ordered))
+    return float(ordered[near - 1]) if near else -torch.inf

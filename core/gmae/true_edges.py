@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -11,11 +12,15 @@ from PIL import Image
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 from torch import Tensor
+from torch.nn import functional
 
 from core.errors import UserError
+from core.gmae.truths import mask_boundary
 from core.images import LINE_SHARE, MOST_MASK_PIXELS, SUFFIXES, fit_mask, load_mask
 
 EDGE_SUFFIXES = (*SUFFIXES, ".mat")
+LEAST_LINE_PX, MOST_LINE_SHARE = 7, 0.03
+"""How wide a line may be, pixels and of the longer side."""
 MOST_BYTES = 2**24
 MOST_UNPACKED_BYTES = 2**28
 _VARIABLE, _FIELD = "groundTruth", "Boundaries"
@@ -27,10 +32,19 @@ _UNREADABLE = (
 )
 
 
-def load_edges(path: Path, width: int, height: int) -> Tensor:
-    """True edges, bool ``(H, W)``: the middle of the picture, as much of it as fits the sides.
+@dataclass(frozen=True, slots=True, eq=False)
+class TrueEdges:
+    """Edges, bool ``(H, W)``; ``outlined`` where they are the outline of what was a filled mask."""
 
-    In a ``.mat`` file of BSDS an edge is what any of the people drew.
+    lines: Tensor
+    outlined: bool = False
+
+
+def load_edges(path: Path, width: int, height: int) -> TrueEdges:
+    """True edges: the middle of the picture, as much of it as fits the sides.
+
+    In a ``.mat`` file of BSDS an edge is what any of the people drew. A picture with areas that are
+    no lines is a mask, whose outline counts.
 
     Raises
     ------
@@ -38,7 +52,10 @@ def load_edges(path: Path, width: int, height: int) -> Tensor:
         If the file cannot be read or is too large.
     """
     if path.suffix.lower() != ".mat":
-        return load_mask(path, width, height, LINE_SHARE)
+        lines = load_mask(path, width, height, LINE_SHARE)
+        if not _has_areas(lines):
+            return TrueEdges(lines)
+        return TrueEdges(mask_boundary(load_mask(path, width, height)), outlined=True)
     try:
         drawn = _read_boundaries(path)
     except _UNREADABLE as error:
@@ -46,7 +63,17 @@ def load_edges(path: Path, width: int, height: int) -> Tensor:
             f"{path.name} cannot be read as true edges.",
             f"Use a file of BSDS, with {_FIELD} in {_VARIABLE}, or a picture.",
         ) from error
-    return fit_mask(Image.fromarray(drawn.astype(np.uint8) * 255), width, height, LINE_SHARE)
+    gray = Image.fromarray(drawn.astype(np.uint8) * 255)
+    return TrueEdges(fit_mask(gray, width, height, LINE_SHARE))
+
+
+def _has_areas(lines: Tensor) -> bool:
+    """Whether anything white is wider than a line is, in a picture bool ``(H, W)``."""
+    width = max(LEAST_LINE_PX, round(MOST_LINE_SHARE * max(lines.shape))) | 1
+    dark = (~lines).float()[None, None]
+    around = functional.max_pool2d(dark, width, 1, width // 2)
+    reach = width // 2
+    return bool((around[0, 0, reach:-reach, reach:-reach] == 0).any())
 
 
 def _read_boundaries(path: Path) -> NDArray[np.bool_]:

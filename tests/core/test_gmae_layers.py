@@ -150,6 +150,27 @@ def test_figure_is_told_from_ground_where_depth_tells() -> None:
     assert measured["oracle"] == max(measured["far"], measured["near"])
 
 
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_controls_of_a_chosen_threshold_cover_as_much(share: float) -> None:
+    scene = random_scene()
+    truth = center_ellipse(SIZE, SIZE)
+    measured = compare_masks(scene, CAMERA, truth, far_share=share)
+    plain = compare_masks(scene, CAMERA, truth)
+    for name, values in (
+        ("shuffled", figure_depth(shuffled_depths(scene, CAMERA), CAMERA)),
+        ("size", expected_smallness(scene, CAMERA)),
+    ):
+        most = values.flatten().sort().values
+        cut = -torch.inf if share == 1 else most[round((1 - share) * len(most)) - 1]
+        far = values > cut
+        assert far.float().mean() <= share + 0.01  # less where values are equal, as sizes are
+        if name == "shuffled":
+            assert far.float().mean() == pytest.approx(share, abs=0.01)
+        assert measured[f"{name} far"] == intersection_over_union(far, truth)
+    same = ("far", "near", "center ellipse", "all figure")
+    assert [measured[name] for name in same] == [plain[name] for name in same]
+
+
 def test_holes_are_far_and_do_not_move_the_threshold() -> None:
     scene = disc_on_ground()
     holed = scene.select(torch.arange(len(scene)) != len(scene) - 1)

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from scipy.io import savemat
 
 from core.errors import UserError
 from core.gmae import true_edges
 from core.gmae.true_edges import load_edges
+from core.gmae.truths import mask_boundary
+from core.images import LINE_SHARE, load_mask
 
 HEIGHT, WIDTH = 40, 60
 
@@ -37,8 +40,8 @@ def test_an_edge_is_what_any_of_the_people_drew(
     maps: list[np.ndarray], compressed: bool, tmp_path: Path
 ) -> None:
     path = write_bsds(tmp_path / "true.mat", maps, compressed)
-    np.testing.assert_array_equal(load_edges(path, WIDTH, HEIGHT).numpy(), maps[0] | maps[1])
-    middle = load_edges(path, 20, 20).numpy()
+    np.testing.assert_array_equal(load_edges(path, WIDTH, HEIGHT).lines.numpy(), maps[0] | maps[1])
+    middle = load_edges(path, 20, 20).lines.numpy()
     expected = np.zeros((20, 20), bool)
     expected[6] = expected[:, 10] = True  # of the middle 40 x 40, halved
     np.testing.assert_array_equal(middle, expected)
@@ -47,8 +50,28 @@ def test_an_edge_is_what_any_of_the_people_drew(
 def test_a_picture_gives_the_same_edges(maps: list[np.ndarray], tmp_path: Path) -> None:
     Image.fromarray(255 * (maps[0] | maps[1])).save(tmp_path / "true.png")
     path = write_bsds(tmp_path / "true.mat", maps)
-    drawn = load_edges(tmp_path / "true.png", 33, 22)
-    assert bool((drawn == load_edges(path, 33, 22)).all())
+    drawn = load_edges(tmp_path / "true.png", 33, 22).lines
+    assert bool((drawn == load_edges(path, 33, 22).lines).all())
+
+
+def test_a_filled_mask_counts_by_its_outline(tmp_path: Path) -> None:
+    mask = np.zeros((200, 300), np.uint8)
+    mask[40:150, 60:220] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    lines = np.zeros_like(mask)
+    lines[40:44, 60:220] = lines[40:150, 60:64] = 255
+    Image.fromarray(lines).save(tmp_path / "lines.png")
+    for width, height in ((300, 200), (96, 64)):
+        edges = load_edges(tmp_path / "mask.png", width, height)
+        assert edges.outlined
+        assert torch.equal(
+            edges.lines, mask_boundary(load_mask(tmp_path / "mask.png", width, height))
+        )
+        drawn = load_edges(tmp_path / "lines.png", width, height)
+        assert not drawn.outlined
+        assert torch.equal(
+            drawn.lines, load_mask(tmp_path / "lines.png", width, height, LINE_SHARE)
+        )
 
 
 def test_damaged_files_are_refused(maps: list[np.ndarray], tmp_path: Path) -> None:

@@ -1,18 +1,29 @@
 """Figure over ground and edges of layers in the viewport, against core's own functions."""
 
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
+from core.cameras import View
 from core.gmae.edges import layer_edges
 from core.gmae.figure_ground import Polarity, figure_depth, figure_mask, otsu
 from core.rendering import render
 from core.scene import GaussianScene
 from tests.viewer.frame_stage import front_camera, levels, request_for, shown
 from viewer.look import Mode
-from viewer.viewport.figures import EDGE_FULL, OUTLINE_COLOR, SHARP_EDGE_PX
+from viewer.viewport.figures import (
+    EDGE_FULL,
+    OUTLINE_COLOR,
+    OUTSIDE_GREY,
+    SHARP_EDGE_PX,
+    TRUTH_COLOR,
+    inside_view,
+)
 from viewer.viewport.request import FrameRequest
 from viewer.viewport.shading import Shading
 from viewer.viewport.tints import BACKGROUND
@@ -63,6 +74,37 @@ def test_the_figure_keeps_its_colours_and_the_ground_is_grey(
     assert far_from_line.float().mean() > 0.5
     assert same[mask & far_from_line].all()
     assert is_grey(picture)[~mask & far_from_line].all()
+
+
+def test_an_image_is_figure_and_ground_inside_its_own_picture_only(
+    scene: GaussianScene, tmp_path: Path
+) -> None:
+    wide, own = front_camera(), front_camera(40, 40, fov=20)
+    request = looking(replace(scene, camera=own), Mode.FIGURE, polarity=Polarity.NEAR)
+    request = replace(request, camera=wide, view=View(own))
+    inside = inside_view(own, wide)
+    half = round(20 * wide.K[0, 0] / own.K[0, 0])
+    assert inside.sum() == pytest.approx((2 * half) ** 2, rel=0.2)
+    assert inside[wide.height // 2, wide.width // 2]
+    picture = shown(request)
+    away = ~torch.nn.functional.max_pool2d(inside.float()[None], 9, 1, 4)[0].bool()
+    assert picture[away].max() < 80
+    assert picture[inside].max() > 120
+    truth = np.zeros((40, 40), np.uint8)
+    truth[10:30, 10:30] = 255
+    Image.fromarray(truth).save(tmp_path / "true.png")
+    marked = replace(request, look=replace(request.look, figure_truth=tmp_path / "true.png"))
+    lined = shown(marked)
+    orange = (lined - levels(torch.tensor(TRUTH_COLOR))).abs().amax(-1) < 60
+    rows, columns = orange.nonzero().float().unbind(1)
+    middle = torch.tensor([wide.height / 2, wide.width / 2])
+    reach = torch.maximum((rows - middle[0]).abs(), (columns - middle[1]).abs())
+    assert len(reach) > 20
+    assert (reach - half / 2).abs().max() < 4
+    (tmp_path / "true.png").unlink()
+    assert "true.png" in str(Shading().picture(marked).problem)
+    edges = shown(replace(request, look=replace(request.look, mode=Mode.EDGES)))
+    assert (edges[away] == levels(torch.tensor(OUTSIDE_GREY))).all()
 
 
 def edges_of(mask: Tensor) -> Tensor:

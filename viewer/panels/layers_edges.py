@@ -22,10 +22,18 @@ from viewer.viewport.figures import edge_counts, measured_camera
 
 MEAN = 0
 LAYERS = "layers"
+CHECKED_PX = 320
 TITLES = {
     "gradient of the picture": "Picture's gradient",
     "gradient of the photo": "Photo's gradient",
 }
+TIPS = {
+    "Layers": "The edges as they are shown.",
+    "Random order": "Edges of the same Gaussians with their depths exchanged by chance.",
+    "Picture's gradient": "Steps of colour in what is drawn.",
+    "Photo's gradient": "Steps of colour in the photo.",
+}
+"""What the answers are."""
 ANY_SCENE = "Load true edges to compare those of layers with a random order and with gradients."
 HONEST = (
     "Layers tell of edges only where they beat a random order and the picture's own "
@@ -54,9 +62,10 @@ class EdgesSection(TruthSection):
     truth_texts = (
         "True Edges…",
         "Load true edges",
-        "A picture with white lines on black, or a .mat file of BSDS;",
+        "A picture with white lines on black, a mask, whose outline counts, or a .mat of BSDS;",
     )
     suffixes = EDGE_SUFFIXES
+    row_tips = TIPS
     columns: ClassVar[Mapping[str, str]] = {
         "F": "Harmonic mean of precision and recall, at the best threshold.",
         "P": "Precision: the share of the edges that are near true ones.",
@@ -110,8 +119,8 @@ class EdgesSection(TruthSection):
     def _choose_change(self, change: float) -> None:
         self.session.set_look(mode=Mode.EDGES, edge_change=change)
 
-    def read(self, path: Path, width: int, height: int) -> Tensor:
-        return load_edges(path, width, height)
+    def check(self, path: Path) -> str:
+        return "a mask: its outline" if load_edges(path, CHECKED_PX, CHECKED_PX).outlined else ""
 
     def settings_of(self, look: Look) -> tuple[int | None, float]:
         return look.edge_layers, look.edge_change
@@ -156,7 +165,7 @@ def _prepare(
     stand: Stand, path: Path, look: Look
 ) -> tuple[Tensor, dict[str, Callable[[], Tensor]]]:
     scene, camera = stand.part(), measured_camera(stand.camera)
-    truth = load_edges(path, camera.width, camera.height)
+    truth = load_edges(path, camera.width, camera.height).lines
     counts = edge_counts(look.edge_layers)
     return truth, edge_answers(scene, camera, counts, look.edge_change, stand.photo())
 

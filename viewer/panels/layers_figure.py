@@ -41,6 +41,17 @@ TITLES = {
     "center ellipse": "Centre ellipse",
 }
 """Of answers of :func:`compare_masks` that do not go by their own names."""
+TIPS = {
+    ANSWER: "The figure as it is shown.",
+    "Depths shuffled": "Depths exchanged by chance among the Gaussians; parted by Otsu, or so that "
+    "as much is on the far side as by a depth that you chose.",
+    "Size, not depth": "Small Gaussians in place of far ones, parted in the same way.",
+    "Border colour": "What has other colours than the border of the photo, parted by Otsu.",
+    "Local deviation": "Where the photo's lightness varies within a few pixels, parted by Otsu.",
+    "Centre ellipse": "An ellipse in the middle, whatever the picture.",
+    "All figure": "The whole picture.",
+}
+"""What the answers are."""
 ANY_SCENE = "Load a true mask to compare the figure with answers that do not look at the picture."
 HONEST = (
     "A model's figure counts only where it beats the centre ellipse and shuffled depths. That of "
@@ -64,9 +75,12 @@ def measure_figure(
     parting = part_figure(figure_depth(scene, stand.camera), chosen, polarity)
     mask = parting.mask(figure_depth(scene, camera))
     rows = {ANSWER: intersection_over_union(mask, truth)}
+    far = mask if parting.far else ~mask
+    share = None if threshold is None else float(far.float().mean())
     photo = stand.photo()
     picture = None if photo is None else photo.to(scene.device)
-    for name, value in compare_masks(scene, camera, truth, picture=picture).items():
+    answers = compare_masks(scene, camera, truth, picture=picture, far_share=share)
+    for name, value in answers.items():
         kind, _, side = name.rpartition(" ")
         if side not in {*Polarity, "oracle"}:
             rows[TITLES.get(name, name.capitalize())] = value
@@ -100,6 +114,7 @@ class FigureSection(TruthSection):
         "A picture that is white where the figure is;",
     )
     suffixes = SUFFIXES
+    row_tips = TIPS
     columns: ClassVar[Mapping[str, str]] = {
         "IoU": "Intersection over union with the true figure: 1 is perfect."
     }
@@ -225,8 +240,13 @@ class FigureSection(TruthSection):
         self.session.asker.ask("figure depths", lambda: survey_depth(stand), take)
         super().ask()
 
-    def read(self, path: Path, width: int, height: int) -> Tensor:
-        return load_mask(path, width, height)
+    def check(self, path: Path) -> str:
+        load_mask(path, 1, 1)
+        document = self.session.document
+        return "outlined in orange" if document is not None and document.views else ""
+
+    def accept(self, path: Path) -> None:
+        self.session.set_look(figure_truth=path)
 
     def settings_of(self, look: Look) -> tuple[float | None, Polarity]:
         return look.figure_depth, look.polarity
@@ -236,7 +256,7 @@ class FigureSection(TruthSection):
 
         def question() -> dict[str, float]:
             camera = measured_camera(stand.camera)
-            truth = self.read(path, camera.width, camera.height)
+            truth = load_mask(path, camera.width, camera.height)
             return measure_figure(stand, truth, threshold, polarity)
 
         self.session.asker.ask("figure", question, lambda rows: self.take(token, rows))
@@ -252,8 +272,7 @@ class FigureSection(TruthSection):
     @Slot()
     def forget(self) -> None:
         self.survey = self._surveyed = None
-        if self.session.look.figure_depth is not None:
-            self.session.set_look(figure_depth=None)
+        self.session.set_look(figure_depth=None, figure_truth=None)
         super().forget()
 
     @Slot()

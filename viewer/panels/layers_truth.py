@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QCheckBox, QFormLayout, QWidget
-from torch import Tensor
 
 from viewer.look import Look, Mode
 from viewer.panels.layers_stand import Stand, find_stand, has_one_view
@@ -40,6 +39,8 @@ class TruthSection(Section):
     suffixes: ClassVar[Sequence[str]]
     columns: ClassVar[Mapping[str, str]]
     """What is measured, with its meaning."""
+    row_tips: ClassVar[Mapping[str, str]]
+    """What the answers are, by name."""
     any_scene: ClassVar[str]
     honest: ClassVar[str]
     """What is told of any scene, and of an image's Gaussians."""
@@ -50,6 +51,7 @@ class TruthSection(Section):
         super().__init__(title, key, parent)
         self.session = session
         self.truth: Path | None = None
+        self._told_of_truth = ""
         self.rows: dict[str, Any] = {}
         self.away = False
         """Whether there is nothing to compare, because an image is seen from elsewhere."""
@@ -69,7 +71,7 @@ class TruthSection(Section):
         )
         self.truth_text = ElidedLabel(Qt.TextElideMode.ElideMiddle)
         self.truth_text.setProperty("role", "muted")
-        self.table = ScoreTable(tuple(self.columns), tuple(self.columns.values()))
+        self.table = ScoreTable(tuple(self.columns), tuple(self.columns.values()), self.row_tips)
         self.verdict, self.note = wrapped(""), wrapped("")
         self.verdict.setAccessibleName(f"What the answer of {title} beats")
         self.note.setProperty("role", "muted")
@@ -89,8 +91,11 @@ class TruthSection(Section):
             changed.connect(self.schedule)
 
     @abstractmethod
-    def read(self, path: Path, width: int, height: int) -> Tensor:
-        """What is true, ``(H, W)``."""
+    def check(self, path: Path) -> str:
+        """What is to be told of a file of what is true; a UserError if it is none."""
+
+    def accept(self, path: Path) -> None:
+        """A file can be read, and is what is measured against from now on."""
 
     @abstractmethod
     def measure(self, stand: Stand, path: Path) -> None:
@@ -128,12 +133,13 @@ class TruthSection(Section):
     def load_truth(self, path: Path) -> None:
         """Measure against a file from now on, if it can be read."""
 
-        def take(_: Tensor) -> None:
-            self.truth = path
+        def take(told: str) -> None:
+            self.truth, self._told_of_truth = path, told
+            self.accept(path)
             self.schedule()
             self.refresh()
 
-        self.session.asker.ask(f"true {self.mode}", lambda: self.read(path, 64, 64), take)
+        self.session.asker.ask(f"true {self.mode}", lambda: self.check(path), take)
 
     @Slot()
     def schedule(self) -> None:
@@ -193,7 +199,8 @@ class TruthSection(Section):
         self.summary.set_text("on" if on else "")
         self.truth_text.setVisible(self.truth is not None)
         if self.truth is not None:
-            self.truth_text.set_text(AWAY if self.away else f"Against {self.truth.name}")
+            told = f", {self._told_of_truth}" if self._told_of_truth else ""
+            self.truth_text.set_text(AWAY if self.away else f"Against {self.truth.name}{told}")
         if self.rows:
             self.table.show_rows(self.show_answers())
         else:

@@ -25,11 +25,16 @@ from core.scoring import SCORES
 from viewer.look import Look, Mode, Overlay
 from viewer.memory import Memory
 from viewer.viewport.figures import (
+    OUTSIDE_GREY,
+    TRUTH_COLOR,
     edge_camera,
     edge_picture,
     edge_strength,
     figure_picture,
+    inside_view,
+    outlined,
     part_view,
+    true_share,
 )
 from viewer.viewport.legend import (
     Legend,
@@ -249,22 +254,29 @@ class Shading:
         assert seen.depth is not None
         alpha, rgb = seen.alpha.cpu(), seen.rgb.cpu().clamp(0, 1)
         depth = covered_depth(seen.depth.cpu() - offset, alpha)
-        limits = depth_range(depth, alpha)
-        if limits is None:
-            return _Base(rgb)
-        if request.view is None:
+        inside, view = self._inside(request, camera), request.view
+        if view is None:
+            limits = depth_range(depth, alpha)
             parting = part_figure(depth, look.figure_depth, look.polarity)
         else:
-            parting = self._memory.get(
+            parting, limits = self._memory.get(
                 part_view,
                 request.scene,
                 self._keep(request),
-                request.view.camera,
+                view.camera,
                 look.figure_depth,
                 look.polarity,
             )
+        if limits is None:
+            return _Base(rgb)
         legend = figure_legend(parting, limits, look.figure_depth is None, look.polarity)
-        rgb = figure_picture(rgb, parting.mask(depth))
+        rgb = figure_picture(rgb, parting.mask(depth), inside)
+        if view is not None and look.figure_truth is not None:
+            try:
+                truth = self._memory.get(true_share, look.figure_truth, view.camera, camera)
+            except UserError as problem:
+                return _Base(rgb, legend, problem=problem)
+            rgb = outlined(rgb, truth, TRUTH_COLOR)
         if any(mask is not None for mask in self._marked(request)):
             rgb = self._tinted(request, rgb, self._shares(request, camera).rgb.cpu())
         return _Base(rgb, legend)
@@ -280,9 +292,18 @@ class Shading:
             look.edge_change,
         )
         rgb = edge_picture(strength, camera)
+        inside = self._inside(request, camera)
+        if inside is not None:
+            rgb = torch.where(inside.unsqueeze(-1), rgb, OUTSIDE_GREY)
         if any(mask is not None for mask in self._marked(request)):
             rgb = self._tinted(request, rgb, self._shares(request, camera).rgb.cpu())
         return _Base(rgb, edge_legend(look.edge_layers, max(strength.shape)))
+
+    def _inside(self, request: FrameRequest, camera: Camera) -> Tensor | None:
+        """Which pixels are an image's, bool ``(H, W)``; None where no image is seen as it is."""
+        if request.view is None or request.scene.camera is None:
+            return None
+        return self._memory.get(inside_view, request.view.camera, camera)
 
     def _finish(self, request: FrameRequest, base: _Base) -> Picture:
         layer, rgb = self.layer(request), base.rgb

@@ -17,10 +17,16 @@ class ScoreTable(QWidget):
         What is measured.
     tips
         What a column means.
+    row_tips
+        What a row means, by name.
     """
 
     def __init__(
-        self, columns: Sequence[str], tips: Sequence[str], parent: QWidget | None = None
+        self,
+        columns: Sequence[str],
+        tips: Sequence[str],
+        row_tips: Mapping[str, str],
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self._grid = QGridLayout(self)
@@ -28,7 +34,7 @@ class ScoreTable(QWidget):
         self._grid.setVerticalSpacing(4)
         self._grid.setHorizontalSpacing(10)
         self._grid.setColumnStretch(0, 1)
-        self._columns = tuple(columns)
+        self._columns, self._row_tips = tuple(columns), row_tips
         self._rows: dict[str, list[QLabel]] = {}
         self._heads = []
         for column, (title, tip) in enumerate(zip(columns, tips, strict=True), 1):
@@ -43,6 +49,7 @@ class ScoreTable(QWidget):
             self._drop_rows()
             for row, name in enumerate(rows, 1):
                 title = self._label(name, "" if row == 1 else "muted", row, 0)
+                title.setToolTip(self._row_tips.get(name, ""))
                 title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
                 values = [
                     self._label("", "number", row, column)
