@@ -212,7 +212,8 @@ class Imaging(QObject):
             if not final:
                 self._show(document, *made)
             elif (ratio, seed) != (source.mask_ratio, source.seed):
-                name = f"Hide {ratio:.0%} of the image" if ratio else "Show the whole image"
+                hidden = f"Hide {ratio:.0%} of the image, seed {seed}"
+                name = hidden if ratio else "Show the whole image"
                 self._change(document, made[1].tensors(), made[0], name)
 
         self._session.asker.ask("image-mask", describe, take)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from viewer.session import Session
 
 MOST_LAYERS = 256
+PACE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ class Peel:
             case Show.SINGLE:
                 return self.step, self.step
 
+    @property
+    def in_layers(self) -> bool:
+        """Whether layers are drawn, through which one can step."""
+        return self.nearest is None and self.slab is None
+
     def mask(self, layers: DepthLayers) -> Tensor:
         """The Gaussians that are drawn, bool ``(N,)``."""
         if self.slab is not None:
@@ -78,6 +84,8 @@ class Peeling(QObject):
         self.follows = False
         """Whether depth is always that from the present view."""
         self.peel = Peel()
+        self.pace = PACE
+        """How many layers a second play, or are animated."""
         self._watched = False
         self.layers: DepthLayers | None = None
         """The layers as last measured; None while they are not wanted or not yet known."""
@@ -224,7 +232,10 @@ class Peeling(QObject):
     def _forget(self) -> None:
         document = self._session.document
         self.enabled, self._camera = False, None if document is None else document.scene.camera
-        self.peel = replace(self.peel, nearest=None, slab=None, step=self.peel.count - 1)
+        self.follows = False
+        self.peel = Peel(
+            count=self.peel.count, step=self.peel.count - 1, grouping=self.peel.grouping
+        )
         self._clear()
         self.changed.emit()
 

@@ -13,6 +13,7 @@ from core.editing.changes import depths_of
 from core.formats import load_scene
 from core.gmae import models
 from core.gmae.images import GREY
+from core.gmae.layers import Show
 from core.gmae.model import new_model
 from core.gmae.splatting import WHITE
 from core.gmae.weights import save_model
@@ -379,12 +380,29 @@ def test_selected_gaussians_are_recoloured_and_moved(stage: Stage) -> None:
     wanted[[2, 7]] = step
     assert torch.allclose(moved, wanted, atol=1e-4)
     assert document.history.undo_name == "Move nearer"
+    edit.hide_button.setFocus()
     click_edit(stage, edit.hide_button)
     assert document.hidden_count == 2
+    assert not edit.step_spin.hasFocus(), "a key after it changes no number"
     for _ in range(4):
         stage.undo()
     assert torch.equal(document.scene.sh, stage.source.scene().sh)
     assert not document.modified
+
+
+def test_selected_gaussians_in_layers_that_are_not_drawn_are_told(stage: Stage) -> None:
+    stage.open()
+    peeling, edit = stage.session.peeling, stage.panel.edit
+    peeling.set_enabled(True)
+    peeling.set_peel(show=Show.SINGLE, step=1, count=2)
+    stage.until(lambda: peeling.layers is not None and peeling.layers.count == 2)
+    edit.toggle()
+    near = int(peeling.layers.ranks.argmin())
+    far = int(peeling.layers.ranks.argmax())
+    stage.select(near, far)
+    assert edit.told.text().startswith("2 selected, 1 of them in layers that are not drawn.")
+    peeling.set_enabled(False)
+    assert edit.told.text().startswith("2 selected. ")
 
 
 def test_another_model_describes_the_open_image_anew(stage: Stage) -> None:

@@ -19,6 +19,7 @@ from tests.viewer.panel_stage import LEFT, at, choose, drag, pause, session, sho
 from tests.viewer.window_stage import COUNT
 from viewer.look import Mode
 from viewer.panels.layers import LayersPanel
+from viewer.panels.layers_peel import NOT_PLAYED
 from viewer.session import Session
 from viewer.viewport.comparing import Comparing
 from viewer.viewport.pictures import request_of
@@ -162,6 +163,51 @@ def test_a_narrow_slab_is_drawn_in_one_that_holds_all(panel: LayersPanel, sessio
     assert session.peeling.peel.slab == pytest.approx((low, high), abs=2 * pixel)
 
 
+def test_the_ends_of_a_slab_are_typed(panel: LayersPanel, session: Session) -> None:
+    peel, all_depths = panel.peel, depths(session)
+    assert peel.slider.isVisible()
+    assert not peel.slab_row.isVisible()
+    choose(peel.show_combo, "Between two depths")
+    assert peel.slab_row.isVisible()
+    assert not peel.slider.isVisible()
+    low, high = (round(float(all_depths.quantile(share)), 2) for share in (0.4, 0.6))
+    type_into(peel.low_spin, str(low))
+    type_into(peel.high_spin, str(high))
+    assert session.peeling.peel.slab == pytest.approx((low, high))
+    assert session.drawn.equal((all_depths >= low) & (all_depths <= high))
+    type_into(peel.high_spin, str(low - 0.2))
+    assert session.peeling.peel.slab == pytest.approx((low - 0.2, low)), "ends are in order"
+    assert (peel.low_spin.value(), peel.high_spin.value()) == pytest.approx((low - 0.2, low))
+
+
+def test_any_number_of_the_nearest_is_typed(panel: LayersPanel, session: Session) -> None:
+    peel = panel.peel
+    choose(peel.show_combo, "Nearest 64")
+    assert peel.nearest_row.isVisible()
+    type_into(peel.nearest_spin, "77")
+    assert drawn_count(session) == 77
+    assert peel.show_combo.currentText() == "Nearest 77"
+    type_into(peel.nearest_spin, "32")
+    assert peel.show_combo.findData(77) < 0
+
+
+def test_what_is_no_layer_is_not_played(panel: LayersPanel, session: Session) -> None:
+    told: list[str] = []
+    session.notified.connect(lambda _, text: told.append(text))
+    choose(panel.peel.show_combo, "Between two depths")
+    slab = session.peeling.peel.slab
+    assert not panel.peel.play_button.isEnabled()
+    panel.peel.toggle_play()
+    assert not panel.peel.playing
+    assert told == [NOT_PLAYED]
+    assert session.peeling.peel.slab == slab
+    choose(panel.peel.show_combo, "One layer")
+    click(panel.peel.play_button)
+    assert panel.peel.playing
+    choose(panel.peel.show_combo, "Nearest 32")
+    assert not panel.peel.playing
+
+
 def test_depth_of_an_earlier_view_is_told(panel: LayersPanel, session: Session) -> None:
     assert "along the view" in panel.needs_text.text()
     turned = look_at((1, 0, -3), (0, 0, 0), (0, -1, 0))
@@ -195,6 +241,7 @@ def test_it_plays_at_a_pace(qtbot: QtBot, panel: LayersPanel, session: Session) 
     choose(panel.peel.pace_combo, "8 / s")
     assert panel.peel.playing, "a pace does not stop it"
     assert panel.peel._timer.interval() == 125
+    assert session.peeling.pace == 8
     qtbot.waitUntil(lambda: session.peeling.peel.step == 7)
     qtbot.waitUntil(lambda: session.peeling.peel.step == 0)
 
@@ -346,13 +393,17 @@ def test_colours_by_layer(qtbot: QtBot, panel: LayersPanel, session: Session) ->
 
 
 def test_peeling_ends_with_the_document(qtbot: QtBot, panel: LayersPanel, session: Session) -> None:
+    choose(panel.peel.show_combo, "One layer")
     choose(panel.peel.show_combo, "Nearest 32")
+    session.peeling.set_follows(True)
     before = session.document
     session.open(before.path)
     qtbot.waitUntil(lambda: session.document is not before and not session.runner.busy)
     assert not session.peeling.enabled
     assert session.drawn is session.document.visible
     assert not panel.peel.on_box.isChecked()
+    assert panel.peel.show_combo.currentText() == "From near"
+    assert not session.peeling.follows
 
 
 def test_depth_against_size_with_its_interval(
@@ -371,3 +422,8 @@ def test_depth_against_size_with_its_interval(
     choose(panel.peel.show_combo, "Nearest 64")
     qtbot.waitUntil(lambda: sizes.points is not None and sizes.points.of == 64)
     assert np.ptp(sizes.points.depths) > 0
+    click(sizes.header)
+    before = session.document
+    session.open(before.path)
+    qtbot.waitUntil(lambda: session.document is not before and not session.runner.busy)
+    assert sizes.summary.full_text == "", "another scene's number is not kept"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from PySide6.QtCore import QSignalBlocker, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, Slot
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QColorDialog,
@@ -22,7 +22,7 @@ from viewer.panels.panel import FieldGuard, described, wrapped
 from viewer.session import Session
 from viewer.widgets.section import Section
 
-SPIN_WIDTH = 72
+SPIN_WIDTH, TOLD_LINES = 72, 2
 SAMPLE = 100_000
 """Of a large scene's Gaussians whose depths tell what a usual step is."""
 NONE_SELECTED = "Select Gaussians first: with a tool, or what is drawn."
@@ -44,6 +44,7 @@ class EditSection(Section):
             session.state_changed,
             session.history_changed,
             session.runner.changed,
+            session.peeling.changed,
         ):
             changed.connect(self.refresh)
         self.opened.connect(self.refresh)
@@ -56,6 +57,8 @@ class EditSection(Section):
     def _make(self) -> None:
         self.told = wrapped("")
         self.told.setProperty("role", "muted")
+        self.told.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.told.setMinimumHeight(TOLD_LINES * self.told.fontMetrics().lineSpacing())
         self.hide_button = QPushButton("Hide")
         described(
             self.hide_button,
@@ -163,21 +166,32 @@ class EditSection(Section):
         document = self.session.document
         count = 0 if document is None else document.selected_count
         editable = document is not None and count > 0 and not document.locked
-        for button in (
+        buttons = (
             *(self.color_button, self.hide_button, self.delete_button),
             *(self.near_button, self.far_button),
-        ):
+        )
+        if not editable and any(button.hasFocus() for button in buttons):
+            self.header.setFocus()
+        for button in buttons:
             button.setEnabled(editable)
         own = document is not None and document.scene.camera is not None
         where = "the image's camera" if own else "this view"
         self.told.setText(
-            f"{count:,} selected. Nearer and farther as {where} sees it."
+            f"{count:,} selected{self._unseen(count)}. Nearer and farther as {where} sees it."
             if count
             else NONE_SELECTED
         )
         self.summary.set_text(f"{count:,} selected" if count else "")
         if self.is_open:
             self._show_step()
+
+    def _unseen(self, count: int) -> str:
+        """How many of the selected Gaussians are not drawn, where that are some."""
+        document, drawn = self.session.document, self.session.drawn
+        if document is None or drawn is None or self.session.peeling.mask is None:
+            return ""
+        hidden = count - int((document.selected & drawn).sum())
+        return f", {hidden:,} of them in layers that are not drawn" if hidden else ""
 
     def _show_step(self) -> None:
         """A distance that can be seen, for every scene that is opened."""

@@ -46,6 +46,10 @@ ABOUT = (
     "Open or paste an image: a masked autoencoder makes a few hundred Gaussians of its middle "
     "square, each with a depth."
 )
+MADE_BEFORE = (
+    "This scene was made of an image. Its photo, what hides patches and what refines it are not in "
+    "the file: open the image again for them."
+)
 BOX = "nano64 (comes along)"
 CAMERAS = {
     Projection.AUTHORS: "the authors'",
@@ -302,6 +306,9 @@ class ImageSection(Section):
     def refresh(self) -> None:
         """Show the image as it is now."""
         source, runner = self._imaging.shown, self.session.runner
+        document = self.session.document
+        own = document is not None and document.scene.camera is not None
+        self.about.setText(MADE_BEFORE if own else ABOUT)
         self.about.setVisible(source is None)
         self.made.setVisible(source is not None)
         for button in (self.open_button, self.paste_button, self.model_combo):
@@ -335,8 +342,10 @@ class ImageSection(Section):
         return self._imaging.quality if same else None
 
     def _show_summary(self, source: ImageSource | None) -> None:
-        quality = self._quality
-        psnr = "" if quality is None else f" · {quality.psnr:.1f} dB"
+        quality, reached = self._quality, self._imaging.psnr
+        if reached is None and quality is not None:
+            reached = quality.psnr
+        psnr = "" if reached is None else f" · {reached:.2f} dB"
         self.summary.set_text("" if source is None else f"{source.name}{psnr}")
 
     def _show_picture(self, source: ImageSource) -> None:
@@ -355,7 +364,8 @@ class ImageSection(Section):
         self.name.set_text(source.name)
         steps = source.notes.get("steps")
         trained = f", trained {steps_text(steps)}" if isinstance(steps, int) else ""
-        refined = f" Refined by {steps_text(source.refined)}." if source.refined else ""
+        fitted = ", to what was hidden too" if source.mask_ratio else ""
+        refined = f" Refined by {steps_text(source.refined)}{fitted}." if source.refined else ""
         share = "" if source.mask_ratio == 0 else f"{1 - source.mask_ratio:.0%} of "
         self.facts.setText(
             f"The model saw {share}the middle square, {side} × {side} pixels. "

@@ -1,13 +1,18 @@
 """Peeling by depth: which layers are drawn, a slider through them, and where they lie."""
 
-from PySide6.QtCore import QPointF, Qt, QTimer, Slot
+from math import floor, log10
+
+from PySide6.QtCore import QPointF, QSignalBlocker, Qt, QTimer, Slot
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
+    QDoubleSpinBox,
     QFormLayout,
     QHBoxLayout,
+    QLabel,
     QPushButton,
+    QSizePolicy,
     QSlider,
     QSpinBox,
     QToolButton,
@@ -26,7 +31,6 @@ from viewer.widgets.section import Section
 
 PACES = (1, 2, 4, 8)
 """Layers a second."""
-PACE = 2
 EDGE_PX = 6
 SHOWS = {
     Show.NEAREST: "From near",
@@ -35,6 +39,8 @@ SHOWS = {
 }
 GROUPINGS = {Grouping.COUNTS: "Equal counts", Grouping.BINS: "Equal depth"}
 SLAB = "slab"
+FAR_AWAY = 1e9
+NOT_PLAYED = "Draw from near, from far or one layer to step through them."
 
 
 class PeelSection(Section):
@@ -49,7 +55,7 @@ class PeelSection(Section):
         self._counts: tuple[int, ...] | None = None
         """The numbers of nearest Gaussians that are offered."""
         self._grip: tuple[str, tuple[float, float]] | None = None
-        self._timer = QTimer(self, interval=1000 // PACE)
+        self._timer = QTimer(self, interval=1000 // session.peeling.pace)
         self._timer.timeout.connect(self._next_step)
         self._make()
         self._arrange()
@@ -68,8 +74,8 @@ class PeelSection(Section):
         self.pace_combo = QComboBox()
         for pace in PACES:
             self.pace_combo.addItem(f"{pace} / s", pace)
-        self.pace_combo.setCurrentIndex(PACES.index(PACE))
-        described(self.pace_combo, "Pace", "Layers a second when they are played.")
+        self.pace_combo.setCurrentIndex(PACES.index(self._peeling.pace))
+        described(self.pace_combo, "Pace", "Layers a second when they are played or animated.")
         self.show_combo, self.grouping_combo = QComboBox(), QComboBox()
         described(
             self.show_combo,
@@ -91,6 +97,7 @@ class PeelSection(Section):
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setPageStep(1)
         described(self.slider, "Layer", "Step through the layers, from the near or the far end.")
+        self._make_limits()
         self.told = wrapped("")
         self.told.setProperty("role", "muted")
         self.told.setAccessibleName("What is drawn of the layers")
@@ -115,6 +122,35 @@ class PeelSection(Section):
             "Select the Gaussians that are drawn, to hide, delete or recolour them.",
         )
 
+    def _make_limits(self) -> None:
+        """What stands in the place of the slider where no layers are drawn."""
+        self.low_spin, self.high_spin = QDoubleSpinBox(), QDoubleSpinBox()
+        for spin, end in ((self.low_spin, "near"), (self.high_spin, "far")):
+            spin.setRange(-FAR_AWAY, FAR_AWAY)
+            spin.setKeyboardTracking(False)
+            spin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            described(
+                spin,
+                f"Depth of the {end} end",
+                f"Draw what lies between this {end} depth "
+                "and the other one, in the units of the scene.",
+            )
+        self.nearest_spin = QSpinBox()
+        self.nearest_spin.setKeyboardTracking(False)
+        self.nearest_spin.setGroupSeparatorShown(True)
+        described(self.nearest_spin, "Number of nearest Gaussians", "How many are drawn.")
+        self.slab_row, self.nearest_row = QWidget(), QWidget()
+        for box, parts in (
+            (self.slab_row, (QLabel("From"), self.low_spin, QLabel("to"), self.high_spin)),
+            (self.nearest_row, (self.nearest_spin, QLabel("nearest Gaussians"))),
+        ):
+            row = QHBoxLayout(box)
+            row.setContentsMargins(0, 0, 0, 0)
+            row.setSpacing(6)
+            for part in parts:
+                row.addWidget(part, int(isinstance(part, QDoubleSpinBox)))
+            row.addStretch(0 if box is self.slab_row else 1)
+
     def _arrange(self) -> None:
         head = QHBoxLayout()
         head.setSpacing(6)
@@ -136,7 +172,8 @@ class PeelSection(Section):
         foot.addWidget(self.follow_box)
         self.body.addLayout(head)
         self.body.addLayout(form)
-        self.body.addWidget(self.slider)
+        for widget in (self.slider, self.slab_row, self.nearest_row):
+            self.body.addWidget(widget)
         self.body.addWidget(self.told)
         self.body.addWidget(self.plot)
         self.body.addWidget(self.opacity_box)
@@ -145,7 +182,7 @@ class PeelSection(Section):
         guard = FieldGuard(self)
         for field in (
             *(self.pace_combo, self.show_combo, self.grouping_combo),
-            *(self.count_spin, self.slider),
+            *(self.count_spin, self.slider, self.low_spin, self.high_spin, self.nearest_spin),
         ):
             field.installEventFilter(guard)
 
@@ -155,15 +192,16 @@ class PeelSection(Section):
         for button in (self.take_button, self.follow_box, self.select_button):
             button.clicked.connect(self._stop)
         self.play_button.clicked.connect(self.toggle_play)
-        self.pace_combo.currentIndexChanged.connect(
-            lambda _: self._timer.setInterval(1000 // self.pace_combo.currentData())
-        )
+        self.pace_combo.currentIndexChanged.connect(self._choose_pace)
         self.show_combo.activated.connect(self._choose_show)
         self.grouping_combo.activated.connect(
             lambda _: self._ask(grouping=Grouping(self.grouping_combo.currentData()))
         )
         self.count_spin.valueChanged.connect(self._choose_count)
         self.slider.valueChanged.connect(self._choose_step)
+        self.low_spin.valueChanged.connect(lambda low: self._choose_end(0, low))
+        self.high_spin.valueChanged.connect(lambda high: self._choose_end(1, high))
+        self.nearest_spin.valueChanged.connect(lambda count: self._ask(nearest=count))
         self.opacity_box.toggled.connect(self._ask_bars)
         self.take_button.clicked.connect(lambda: peeling.take_depth())
         self.follow_box.clicked.connect(peeling.set_follows)
@@ -196,9 +234,10 @@ class PeelSection(Section):
         """Step through the layers again and again, or stop."""
         if self._timer.isActive():
             self._timer.stop()
+        elif not self._peeling.peel.in_layers:
+            self.session.notified.emit("info", NOT_PLAYED)
         else:
             self._peeling.set_enabled(True)
-            self._peeling.set_peel(nearest=None, slab=None)
             self._next_step()
             self._timer.start()
         self._show_play()
@@ -241,7 +280,18 @@ class PeelSection(Section):
     def _choose_step(self, step: int) -> None:
         peel = self._peeling.peel
         if step != peel.step:
-            self._ask(step=step, nearest=None, slab=None)
+            self._ask(step=step)
+
+    def _choose_end(self, end: int, depth: float) -> None:
+        slab = self._peeling.peel.slab
+        if slab is not None:
+            other = slab[1 - end]
+            self._ask(slab=(min(depth, other), max(depth, other)))
+
+    @Slot()
+    def _choose_pace(self) -> None:
+        self._peeling.pace = self.pace_combo.currentData()
+        self._timer.setInterval(1000 // self._peeling.pace)
 
     @Slot()
     def _next_step(self) -> None:
@@ -311,7 +361,7 @@ class PeelSection(Section):
         peeling, peel = self._peeling, self._peeling.peel
         document = self.session.document
         self.content.setEnabled(document is not None)
-        if document is None or not peeling.enabled:
+        if document is None or not (peeling.enabled and peel.in_layers):
             self._stop()
         self.on_box.setChecked(peeling.enabled)
         self.follow_box.setChecked(peeling.follows)
@@ -325,6 +375,7 @@ class PeelSection(Section):
                 self.slider.setRange(0, peel.count - 1)
             widget.setValue(value)
             widget.blockSignals(blocked)
+        self._show_limits()
         self.told.setText(self._told())
         self.summary.set_text("on" if peeling.enabled else "")
         self._show_play()
@@ -332,11 +383,30 @@ class PeelSection(Section):
             self._ask_bars()
         self._shade()
 
+    def _show_limits(self) -> None:
+        peel, layers, document = self._peeling.peel, self._peeling.layers, self.session.document
+        self.slider.setVisible(peel.in_layers)
+        self.slab_row.setVisible(peel.slab is not None)
+        self.nearest_row.setVisible(peel.slab is None and peel.nearest is not None)
+        if peel.slab is not None:
+            near, far = peel.slab if layers is None or layers.span is None else layers.span
+            decimals = max(0, 3 - floor(log10(max(far - near, 1e-6))))
+            for spin, depth in zip((self.low_spin, self.high_spin), peel.slab, strict=True):
+                with QSignalBlocker(spin):
+                    spin.setDecimals(decimals)
+                    spin.setSingleStep(10.0 ** (1 - decimals))
+                    spin.setValue(depth)
+        if peel.nearest is not None:
+            with QSignalBlocker(self.nearest_spin):
+                self.nearest_spin.setRange(1, 1 if document is None else len(document.scene))
+                self.nearest_spin.setValue(peel.nearest)
+
     def _fill_shows(self) -> None:
         """Offer what can be drawn of so many Gaussians as there are."""
         document, chosen = self.session.document, self._peeling.peel.nearest
         total = 0 if document is None else len(document.scene)
-        counts = tuple(count for count in PRESETS if count <= total or count == chosen)
+        offered = {count for count in PRESETS if count <= total}
+        counts = tuple(sorted(offered if chosen is None else offered | {chosen}))
         if counts == self._counts:
             return
         self._counts = counts
@@ -355,7 +425,10 @@ class PeelSection(Section):
     def _show_play(self) -> None:
         word = "Stop" if self.playing else "Play"
         self.play_button.setIcon(theme.icon("pause" if self.playing else "play"))
-        described(self.play_button, f"{word} the layers", f"{word}\nStep through the layers.")
+        steps = self._peeling.peel.in_layers
+        self.play_button.setEnabled(steps)
+        tip = "Step through the layers." if steps else NOT_PLAYED
+        described(self.play_button, f"{word} the layers", f"{word}\n{tip}")
 
     def _told(self) -> str:
         peeling, peel, layers = self._peeling, self._peeling.peel, self._peeling.layers

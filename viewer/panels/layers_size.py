@@ -101,7 +101,7 @@ class SizeSection(Section):
         self._timer.timeout.connect(self._ask)
         session.peeling.changed.connect(self._schedule)
         session.state_changed.connect(self._schedule)
-        session.document_replaced.connect(self._schedule)
+        session.document_replaced.connect(self._forget)
         self.plot.restyled.connect(self._restyle)
         self._restyle()
 
@@ -122,6 +122,13 @@ class SizeSection(Section):
     def _schedule(self) -> None:
         if self.is_open and self.isVisible():
             self._timer.start()
+
+    @Slot()
+    def _forget(self) -> None:
+        """Another document is there."""
+        self._asked = self._made_of = None
+        self._take(None)
+        self._schedule()
 
     @Slot()
     def _ask(self) -> None:
