@@ -156,8 +156,8 @@ _OVERLAY_ROWS = (
 
 _VIEW = (
     *(
-        in_viewport(f"view.mode_{name}", title, "View", keys, tip, icon, group="mode",
-            short=title.split()[0])
+        ActionSpec(f"view.mode_{name}", title, "View", keys=(keys,) if keys else (), tip=tip,
+            icon=icon, group="mode", short=title.split()[0])
         for name, title, keys, tip, icon in _MODE_ROWS
     ),
     *(

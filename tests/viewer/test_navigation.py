@@ -343,6 +343,23 @@ def test_something_tiny_can_be_framed_and_left_again(navigator: Navigator) -> No
     assert close < navigator.pose.distance < 1.2 * close
 
 
+@pytest.mark.parametrize(("side", "steps"), [(1.0, False), (3.4, True), (9.0, False)])
+def test_it_steps_back_a_little_to_have_all_in_sight(
+    navigator: Navigator, side: float, steps: bool
+) -> None:
+    before = navigator.pose
+    middle = before.pivot + np.array([0.1, 0, 0])
+    box = np.stack([middle - side / 2, middle + side / 2])
+    navigator.step_back(box, 1.3)
+    assert (navigator.pose.distance > before.distance) is steps
+    assert navigator.pose.distance <= 1.3 * before.distance
+    if steps:
+        corners = np.array([project(seen(navigator), np.array(c)) for c in product(*box.T)])
+        assert (corners >= 0).all()
+        assert (corners <= (WIDTH, HEIGHT)).all()
+    assert np.array_equal(navigator.pose.pivot, before.pivot)
+
+
 @pytest.mark.parametrize("turned", [(0, 0), (150, -80), (-400, 200)])
 @pytest.mark.parametrize("sides", [(4, 4, 0.1), (1, 6, 2), (1e-4, 1e-4, 1e-4)])
 def test_a_framed_box_fills_the_picture_and_is_all_in_it(

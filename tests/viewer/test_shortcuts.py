@@ -16,6 +16,11 @@ from viewer.viewport.fly import DIRECTIONS
 from viewer.widgets.shortcut_sheet import ShortcutSheet
 
 WINDOW_KEYS = {
+    "view.mode_rgb": "Alt+1",
+    "view.mode_sens": "Alt+2",
+    "view.mode_depth": "Alt+3",
+    "view.mode_layers": "Alt+5",
+    "view.mode_error": "Alt+6",
     "file.open": "Ctrl+O",
     "file.open_dataset": "Ctrl+Shift+O",
     "file.open_image": "Ctrl+G",
@@ -78,10 +83,6 @@ VIEWPORT_KEYS = {
     "view.grid": "G",
     "view.info": "I",
     "view.frustums": "C",
-    "view.mode_rgb": "Alt+1",
-    "view.mode_sens": "Alt+2",
-    "view.mode_depth": "Alt+3",
-    "view.mode_error": "Alt+6",
     "compare.flip": "X \\",
     "compare.swap": "Shift+X",
 }

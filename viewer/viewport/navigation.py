@@ -244,14 +244,22 @@ class Navigator:
 
     def frame_box(self, box: Matrix) -> None:
         """Step back or forward until a box, corners ``(2, 3)``, fills the picture, as above."""
-        level = replace(self.pose, roll=0.0)
-        center = box.mean(axis=0)
-        corners = np.stack(np.meshgrid(*(box - center).T), -1).reshape(-1, 3)
-        right, down, ahead = (corners @ self._rotation(level).T).T
+        self.pose = replace(self.pose, pivot=box.mean(axis=0), roll=0.0)
+        self.pose = replace(self.pose, distance=self._distance_to(box))
+
+    def step_back(self, box: Matrix, most: float) -> None:
+        """Have a box all in sight, if the pose is not as good as there: ``most`` times as far."""
+        distance = self._distance_to(box)
+        if self.pose.distance < distance <= most * self.pose.distance:
+            self.pose = replace(self.pose, distance=distance)
+
+    def _distance_to(self, box: Matrix) -> float:
+        """How far from the pivot a box, corners ``(2, 3)``, is all in sight."""
+        corners = np.stack(np.meshgrid(*(box - self.pose.pivot).T), -1).reshape(-1, 3)
+        right, down, ahead = (corners @ self._rotation(self.pose).T).T
         focal = self._focal(self._width, self._height)
         across = 2 * focal * np.maximum(abs(right) / self._width, abs(down) / self._height)
-        distance = FRAME_MARGIN * float((across - ahead).max())
-        self.pose = replace(level, pivot=center, distance=distance)
+        return FRAME_MARGIN * float((across - ahead).max())
 
     def set_pivot(self, point: ArrayLike) -> None:
         """Bring a point into the middle of the picture without turning or zooming, and orbit it."""

@@ -16,6 +16,8 @@ from viewer.viewport.frames import Survey, Surveyed
 from viewer.viewport.navigation import Navigator, Pose
 
 FLIGHT_MS = 220
+MOST_STEP_BACK = 1.3
+"""How much farther than is usual for its scene a view opens at most, to have all in sight."""
 IMAGE_MARGIN = 1.15
 """How much more than the image is seen at its own camera, so that its border shows."""
 SPEED_SHOWN_MS = 1000
@@ -303,6 +305,8 @@ class Pilot(QObject):
         self.navigator.go_to(self._home)
         self._goal = self._standing = None
         views = () if self._surveyed is None else self._surveyed.survey.views
+        if not views and self.frame.box is not None:
+            self.navigator.step_back(self.frame.box, MOST_STEP_BACK)
         if len(views) == 1:
             self.navigator.go_to(self._with_margin(views[0].camera))
             self._view_number = self._standing = 0
