@@ -19,7 +19,7 @@ from core.editing import Document, Revision
 from core.editing.changes import at_depths, depths_of
 from core.errors import UserError
 from core.formats import Loaded
-from core.gmae.folder import MAX_PIXELS, prepared, read_image
+from core.gmae.folder import MAX_PIXELS, prepared, read_image, square
 from core.gmae.images import (
     ImageSource,
     PictureQuality,
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 JOB = "Refine image"
 MODEL_KEY = "image/model"
 PASTED = "Pasted image"
+PHOTO_PX = 512
+"""The photo is compared with at most so large a side; the model sees less."""
 
 Read = Callable[[int], Image.Image]
 """Reads an image; its shorter side need not be longer than a number of pixels."""
@@ -148,7 +150,9 @@ class Imaging(QObject):
         scene = source.scene()
         yield Progress(2, 3, "scoring")
         scores = yield from ready_scores(scene)
-        view = View(source.camera, self._photo(source))
+        photo = read(PHOTO_PX)
+        side = min(photo.size)
+        view = View(source.camera.resized(side, side), self._save(square(photo, side)))
         bytes_ = 0 if path is None else path.stat().st_size
         loaded = Loaded(scene, "image", (), bytes_)
         return Opened(path, loaded, None, scores, None, (view,), source)
@@ -159,14 +163,14 @@ class Imaging(QObject):
             self._loaded = (file, stamp, *load_model(file))
         return self._loaded[2:]
 
-    def _photo(self, source: ImageSource) -> Path:
-        """The square as a file, for all that compares with photos; gone when the window is."""
+    def _save(self, square: Tensor) -> Path:
+        """A square as a file, for all that compares with photos; gone when the window is."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="splatscope-"))
             weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._number += 1
         photo = self._folder / f"{self._number}.png"
-        save_image(source.pixels[0].permute(1, 2, 0), photo)
+        save_image(square.permute(1, 2, 0), photo)
         return photo
 
     def adopt(self, document: Document, source: ImageSource) -> None:

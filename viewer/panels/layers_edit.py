@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from PySide6.QtCore import QSignalBlocker, Qt, Slot
+from PySide6.QtCore import QSignalBlocker, Slot
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QColorDialog,
@@ -18,11 +18,11 @@ from PySide6.QtWidgets import (
 from core.cameras import Camera
 from core.editing.changes import depths_of, moved_in_depth, recolored, usual_step
 from core.scene import GaussianScene
-from viewer.panels.panel import FieldGuard, described, wrapped
+from viewer.panels.panel import FieldGuard, described, steady, wrapped
 from viewer.session import Session
 from viewer.widgets.section import Section
 
-SPIN_WIDTH, TOLD_LINES = 72, 2
+SPIN_WIDTH = 72
 SAMPLE = 100_000
 """Of a large scene's Gaussians whose depths tell what a usual step is."""
 NONE_SELECTED = "Select Gaussians first: with a tool, or what is drawn."
@@ -55,10 +55,8 @@ class EditSection(Section):
         self._camera_source = source
 
     def _make(self) -> None:
-        self.told = wrapped("")
+        self.told = steady(wrapped(""), 2)
         self.told.setProperty("role", "muted")
-        self.told.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.told.setMinimumHeight(TOLD_LINES * self.told.fontMetrics().lineSpacing())
         self.hide_button = QPushButton("Hide")
         described(
             self.hide_button,

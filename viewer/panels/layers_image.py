@@ -57,7 +57,7 @@ CAMERAS = {
     Projection.ORTHO: "parallel (control)",
 }
 ROWS = (
-    "PSNR",
+    "PSNR at model size",
     "Hidden patches, MSE",
     "Not covered",
     "Gaussians",
@@ -65,7 +65,8 @@ ROWS = (
     "Trained with camera",
 )
 TIPS = {
-    "PSNR": "Of the Gaussians as they are now against the square that the model saw, on white.",
+    "PSNR at model size": "Of the Gaussians as they are now against the square that the model saw, "
+    "on white. Against the photo itself, in Compare, it is lower: that shows more.",
     "Hidden patches, MSE": "Mean squared error, in 0 to 1, where the model saw nothing.",
     "Not covered": "Mean share of a pixel through which the white ground is seen.",
     "Gaussians": "How many the model makes of every image.",

@@ -23,7 +23,7 @@ from core.editing import SelectOp
 from core.gmae.layers import PRESETS, Grouping, Show
 from viewer import theme
 from viewer.panels.layers_peel_plot import DepthBars, DepthPlot, depth_bars
-from viewer.panels.panel import FieldGuard, described, wrapped
+from viewer.panels.panel import FieldGuard, described, steady, wrapped
 from viewer.peeling import MOST_LAYERS
 from viewer.session import Session
 from viewer.widgets.numbers import span_text
@@ -98,7 +98,7 @@ class PeelSection(Section):
         self.slider.setPageStep(1)
         described(self.slider, "Layer", "Step through the layers, from the near or the far end.")
         self._make_limits()
-        self.told = wrapped("")
+        self.told = steady(wrapped(""), 2)
         self.told.setProperty("role", "muted")
         self.told.setAccessibleName("What is drawn of the layers")
         self.plot = DepthPlot()

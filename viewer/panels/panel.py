@@ -205,6 +205,13 @@ class FieldGuard(QObject):
         return False
 
 
+def steady(label: QLabel, lines: int) -> QLabel:
+    """A label that takes the room of so many lines even with fewer, so that nothing below moves."""
+    label.setAlignment(Qt.AlignmentFlag.AlignTop)
+    label.setMinimumHeight(lines * label.fontMetrics().lineSpacing())
+    return label
+
+
 def wrapped(text: str) -> QLabel:
     """A label of plain text that wraps and never widens its panel."""
     label = QLabel(text)
