@@ -52,30 +52,23 @@ MADE_BEFORE = (
 )
 BOX = "nano64 (comes along)"
 CAMERAS = {
-    Projection.AUTHORS: "the authors'",
-    Projection.PINHOLE: "pinhole",
-    Projection.ORTHO: "parallel (control)",
+    Projection.AUTHORS: "the authors' camera",
+    Projection.PINHOLE: "a pinhole",
+    Projection.ORTHO: "parallel rays (control)",
 }
-ROWS = (
-    "PSNR at model size",
-    "Hidden patches, MSE",
-    "Not covered",
-    "Gaussians",
-    "Largest scale",
-    "Trained with camera",
-)
+ROWS = ("PSNR at model size", "Hidden patches, MSE", "Not covered")
 TIPS = {
     "PSNR at model size": "Of the Gaussians as they are now against the square that the model saw, "
     "on white. Against the photo itself, in Compare, it is lower: that shows more.",
     "Hidden patches, MSE": "Mean squared error, in 0 to 1, where the model saw nothing.",
     "Not covered": "Mean share of a pixel through which the white ground is seen.",
-    "Gaussians": "How many the model makes of every image.",
-    "Largest scale": "No standard deviation is larger; 1 is a sixteenth of the picture. The "
-    "paper's c.",
-    "Trained with camera": "How the model looked at its Gaussians: as the paper's authors do "
-    "(places as in a parallel view, sizes as in a pinhole's), pinhole, or parallel. Only where the "
-    "size in the picture depends on depth can depth be learnt.",
 }
+MODEL_TIP = (
+    "How many Gaussians the model makes of every image; the largest standard deviation of one, the "
+    "paper's c, where 1 is a sixteenth of the picture; and how the model looked at them in "
+    "training: as the paper's authors do (places as in a parallel view, sizes as in a pinhole's), "
+    "pinhole, or parallel. Only where size in the picture depends on depth can depth be learnt."
+)
 
 
 class ImageSection(Section):
@@ -180,6 +173,10 @@ class ImageSection(Section):
         self.holes = wrapped("")
         self.holes.setAccessibleName("Holes in the picture")
         self.table = NumbersTable(ROWS, tips=TIPS)
+        self.kind = wrapped("")
+        self.kind.setProperty("role", "muted")
+        self.kind.setAccessibleName("What the model makes")
+        self.kind.setToolTip(MODEL_TIP)
 
     def _slider(self, limits: tuple[int, int], name: str, tip: str) -> QSlider:
         slider = QSlider(Qt.Orientation.Horizontal)
@@ -228,6 +225,7 @@ class ImageSection(Section):
         row.addWidget(self.holes, 1)
         column.addWidget(self.warning)
         column.addWidget(self.table)
+        column.addWidget(self.kind)
         self.body.addWidget(self.about)
         self.body.addLayout(buttons)
         self.body.addLayout(model)
@@ -397,16 +395,17 @@ class ImageSection(Section):
             None if quality is None else f"{quality.psnr:.2f} dB",
             None if hidden is None else f"{hidden:.4f}",
             None if quality is None else percent_text(quality.uncovered),
-            count_text(config.gaussians),
-            f"{config.scale_cap:g}",
-            CAMERAS[config.projection],
+        )
+        self.kind.setText(
+            f"{count_text(config.gaussians)} Gaussians, scales up to {config.scale_cap:g}, trained "
+            f"with {CAMERAS[config.projection]}."
         )
         holes = quality is not None and quality.uncovered > HOLES
         self.warning.setVisible(holes)
         if quality is not None and holes:
             self.holes.setText(
-                f"Holes: {percent_text(quality.uncovered)} of the picture is white ground that "
-                "shines through. On another background it looks different."
+                f"Holes: {percent_text(quality.uncovered)} is the white ground that shines "
+                "through. On other grounds it looks different."
             )
 
     def _show_job(self) -> None:
