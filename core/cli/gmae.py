@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -202,12 +202,13 @@ def report_on_models(
     import json
 
     from core.files import replacing
+    from core.gmae.exports import make_folder
     from core.gmae.model_report import Materials, report_models
     from core.gmae.report_text import markdown
 
     materials = Materials(images, masks, edges, probe, train, limit)
     found = run_steps(report_models(models, materials, seed))
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     texts = {"report.json": json.dumps(found.values(), indent=1), "report.md": markdown(found)}
     for name, text in texts.items():
         with replacing(output / name) as file:
@@ -218,7 +219,12 @@ def report_on_models(
 
 def layers(
     image: Annotated[Path, typer.Argument(help="An image.", show_default=False)],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder to write to.")],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", help="Folder to write to; files of the same names are replaced."
+        ),
+    ],
     model: ModelFile = None,
     count: Annotated[int, typer.Option("--layers", min=1, help="Number of layers.")] = 8,
     grouping: Annotated[
@@ -227,9 +233,7 @@ def layers(
     refine: Annotated[
         int, typer.Option("--refine", min=0, help="Steps of fitting to this image.")
     ] = 0,
-    size: Annotated[
-        int | None, typer.Option("--size", min=1, help="Pixels a side; else the model's.")
-    ] = None,
+    size: Annotated[int, typer.Option("--size", min=1, help="Pixels a side of pictures.")] = 512,
     masks: Annotated[
         bool,
         typer.Option(
@@ -244,8 +248,13 @@ def layers(
         bool, typer.Option("--ply-layers", help="Write each layer as a scene.")
     ] = False,
     animation: Annotated[
-        Path | None,
-        typer.Option("--animation", help="Write the peel from near to far, a .gif or .mp4 file."),
+        str | None,
+        typer.Option(
+            "--animation",
+            metavar="FILE",
+            help="Write the peel from near to far, a .gif or .mp4 file; without a folder in its "
+            "name into that of --output.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -253,30 +262,41 @@ def layers(
     import torch
 
     from core.formats import save_scene
-    from core.gmae.exports import LAYER_COLUMN, Wanted, export_camera, export_layers
+    from core.gmae.exports import (
+        LAYER_COLUMN,
+        Wanted,
+        export_camera,
+        export_layers,
+        make_folder,
+    )
     from core.gmae.figure_ground import Polarity
-    from core.gmae.folder import read_image, square
-    from core.gmae.gaussians import activate
+    from core.gmae.folder import read_image
+    from core.gmae.images import describe_image, measure_picture
     from core.gmae.layers import Grouping, camera_depths, depth_groups
+    from core.gmae.models import find_model
     from core.gmae.refining import refine_image
-    from core.gmae.splatting import scene_camera, scene_of
+    from core.gmae.splatting import scene_camera
+    from core.gmae.weights import load_model
 
     started = time.perf_counter()
     chosen = Grouping(_one_of(grouping, list(Grouping), "grouping"))
     side = Polarity(_one_of(polarity, list(Polarity), "polarity"))
-    wanted = Wanted(masks=masks, scenes=ply_layers, animation=animation, polarity=side)
-    loaded = _loaded(model)
+    peel = None if animation is None else _placed(animation, output)
+    wanted = Wanted(masks=masks, scenes=ply_layers, animation=peel, polarity=side)
+    file = find_model(model)
+    loaded, notes = load_model(file)
     config = loaded.config
     camera = export_camera(scene_camera(config.size), size)
     wanted.check(camera, count, output)
-    pixels = square(read_image(image, 2 * config.size), config.size).unsqueeze(0)
-    with torch.no_grad():
-        outputs = loaded.outputs(pixels)
+    pixels = read_image(image, 2 * config.size)
+    source = describe_image(loaded, notes, pixels, image.name, image, file.stem)
     if refine:
-        outputs = run_steps(refine_image(outputs, pixels, config, refine)).outputs
-    scene = scene_of(activate(outputs, config.scale_cap), config.projection, config.size)
+        refined = run_steps(refine_image(source.outputs, source.pixels, config, refine))
+        source = replace(source, outputs=refined.outputs, refined=refine)
+    scene = source.scene()
+    quality = measure_picture(scene, torch.ones(len(scene), dtype=torch.bool), source)
     groups = depth_groups(camera_depths(scene, camera), count, chosen)
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     save_scene(scene.with_columns({LAYER_COLUMN: groups + 1.0}), output / "scene.ply")
     files = run_steps(export_layers(scene, camera, groups, count, output, wanted))
     written = [output / "scene.ply", *files]
@@ -284,6 +304,7 @@ def layers(
         {
             "output": str(output),
             "count": len(scene),
+            "psnr": round(quality.psnr, 2),
             "layers": count,
             "gaussians_by_layer": groups.bincount(minlength=count).tolist(),
             "files": [str(file) for file in written] if as_json else len(written),
@@ -291,6 +312,12 @@ def layers(
         },
         as_json,
     )
+
+
+def _placed(name: str, folder: Path) -> Path:
+    """A file by its name, in ``folder`` where the name has none."""
+    path = Path(name)
+    return folder / path if path.name == name else path
 
 
 def _readable(values: Mapping[str, Any]) -> dict[str, Any]:

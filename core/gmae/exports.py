@@ -1,5 +1,7 @@
 """Layers on disk: pictures with alpha, the figure's mask, scenes, and the peel as an animation."""
 
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -31,6 +33,9 @@ MOST_LAYERS = 512
 MOST_ANIMATED_PIXELS = 400_000_000
 """Of all frames together: a GIF is written from frames in memory, a byte for each pixel."""
 LAYER_COLUMN = "layer"
+_UNSAFE = re.compile(r'[\s<>:"/\\|?*\x00-\x1f]+')
+"""What not every system has in names of files, and spaces."""
+_LONGEST_NAME = 60
 _CODEC = "mp4v"
 
 _Written = tuple[str, list[Path]]
@@ -114,13 +119,46 @@ def check_animation(path: Path) -> None:
         )
 
 
-def export_camera(camera: Camera, size: int | None) -> Camera:
-    """The same view with ``size`` pixels along its longer side; as it is where that is None."""
-    if size is None:
-        return camera
+def export_camera(camera: Camera, size: int) -> Camera:
+    """The same view with ``size`` pixels along its longer side."""
     factor = size / max(camera.width, camera.height)
     sides = (max(1, round(side * factor)) for side in (camera.width, camera.height))
     return camera.resized(*sides)
+
+
+def own_folder(name: str) -> str:
+    """What a folder for the layers of a scene of that name, without an ending, is called."""
+    plain = _UNSAFE.sub("_", name)[:_LONGEST_NAME].strip("._")
+    return f"{plain or 'scene'}_layers"
+
+
+def free_folder(parent: Path, name: str) -> Path:
+    """Where nothing is yet: a folder in another, with a number from 2 where the name is taken.
+
+    An empty folder is as good as none. It is not made.
+
+    Raises
+    ------
+    UserError
+        If there is no folder ``parent``.
+    """
+    if not os.access(parent, os.F_OK):
+        raise UserError(f"There is no folder {parent}.", "Choose another folder.")
+    folder, number = parent / name, 1
+    while _is_taken(folder):
+        number += 1
+        folder = parent / f"{name}_{number}"
+    return folder
+
+
+def _is_taken(folder: Path) -> bool:
+    """Whether there is a file of that name, or something in a folder."""
+    if not os.path.lexists(folder):
+        return False
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return True
 
 
 def export_layers(
@@ -157,7 +195,7 @@ def export_layers(
     parts: list[tuple[int, Iterator[_Written]]] = []
     animated = wanted.animation is not None and wanted.animation.parent == folder
     if wanted.pictures or wanted.masks or wanted.scenes or wanted.labelled or animated:
-        _make_folder(folder)
+        make_folder(folder)
     if wanted.pictures:
         parts.append((count, _pictures(peel, folder)))
     if wanted.masks:
@@ -198,7 +236,7 @@ class _Peel:
 def _pictures(peel: _Peel, folder: Path) -> Iterator[_Written]:
     for step in range(peel.count):
         paths = []
-        for kind, show in (("layer", Show.SINGLE), ("nearest", Show.NEAREST)):
+        for kind, show in (("layer", Show.SINGLE), ("from_near", Show.NEAREST)):
             paths.append(folder / peel.name(kind, step, ".png"))
             save_image(layer_rgba(peel.scene, peel.camera, peel.shown(step, show)), paths[-1])
         yield "Writing pictures", paths
@@ -321,7 +359,14 @@ def _frame(rgb: Tensor) -> Image.Image:
     return Image.fromarray((rgb.cpu() * 255).round().clamp(0, 255).to(torch.uint8).numpy())
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, where there is none.
+
+    Raises
+    ------
+    UserError
+        If that cannot be done.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -119,7 +119,7 @@ def read_image(path: Path, side: int) -> Image.Image:
     Raises
     ------
     UserError
-        If it cannot be read or is too large.
+        If there is no such file, or it cannot be read or is too large.
     """
     try:
         with Image.open(path) as file:
@@ -127,7 +127,13 @@ def read_image(path: Path, side: int) -> Image.Image:
                 raise UserError(f"{path.name} is too large or too long.", "Scale or crop it.")
             file.draft("RGB", (2 * side, 2 * side))
             return prepared(ImageOps.exif_transpose(file), side)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"Cannot open {path.name}: there is no such file.", f"Looked for {path.absolute()}."
+        ) from error
     except UNREADABLE as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise UserError(f"Cannot open {path}: {error.strerror}.") from error
         raise UserError(
             f"{path.name} cannot be read as an image.",
             "Use another one; it may be damaged, or be no image.",

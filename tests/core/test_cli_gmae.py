@@ -13,6 +13,7 @@ from PIL import Image
 from core.formats import load_scene
 from core.gmae import config
 from core.gmae.config import Config, Projection
+from core.gmae.folder import read_image, square
 from core.gmae.model import new_model
 from core.gmae.models import find_model
 from core.gmae.splatting import scene_camera
@@ -73,14 +74,17 @@ def test_train_evaluate_and_layers(
     code, text, _ = run(capsys, "gmae", "evaluate", photos, "--model", model)
     assert code == 0
     assert "(error" in text
-    made = run_json(
-        capsys, "layers", photos / "1.png", "-o", out, "--model", model, "--layers", "4"
-    )
+    shape = ["--layers", "4", "--size", "32"]
+    made = run_json(capsys, "layers", photos / "1.png", "-o", out, "--model", model, *shape)
     assert made["gaussians_by_layer"] == [4, 4, 4, 4]
-    whole = pixels(out / "nearest_4.png")
+    whole = pixels(out / "from_near_4.png")
     assert whole.shape == (32, 32, 4)
     drawn = render(load_scene(out / "scene.ply").scene, scene_camera(32))
     assert np.abs(whole[..., :3] * whole[..., 3:] - drawn.rgb.numpy()).max() < 2 / 255
+    on_white = whole[..., :3] * whole[..., 3:] + 1 - whole[..., 3:]
+    image = square(read_image(photos / "1.png", 64), 32).permute(1, 2, 0).numpy()
+    psnr = -10 * np.log10(((on_white - image) ** 2).mean())
+    assert made["psnr"] == pytest.approx(psnr, abs=0.05)
 
 
 def test_layers_writes_masks_scenes_and_an_animation(
@@ -104,6 +108,42 @@ def test_layers_writes_masks_scenes_and_an_animation(
     )
     assert code == 2
     assert "peel.avi" in err
+
+
+def test_layers_are_large_and_refined_ones_are_nearer_to_the_image(
+    photos: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    image, options = photos / "1.png", ["--layers", "2", "--animation"]
+    model = tmp_path / "m.safetensors"
+    save_model(new_model(TINY, 0), model, {})
+    options = ["--model", model, *options]
+    plain = run_json(capsys, "layers", image, "-o", "out", *options, "peel.gif")
+    assert pixels(tmp_path / "out" / "layer_1.png").shape == (512, 512, 4)
+    assert plain["files"][-1] == str(Path("out", "peel.gif"))
+    assert (tmp_path / "out" / "peel.gif").is_file()
+    (tmp_path / "sub").mkdir()
+    place = str(Path("sub", "peel.gif"))
+    fitted = run_json(capsys, "layers", image, "-o", "out", "--refine", "20", *options, place)
+    assert fitted["psnr"] > plain["psnr"] + 1
+    assert (tmp_path / "sub" / "peel.gif").is_file()
+
+
+def test_layers_of_no_file_or_to_no_folder_are_refused_in_one_line(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    code, _, err = run(capsys, "layers", photos / "none.png", "-o", out)
+    assert code == 2
+    assert "none.png: there is no such file" in err
+    assert not out.exists()
+    code, _, err = run(capsys, "layers", photos / "1.png", "-o", photos / "2.png")
+    assert code == 2
+    assert "Cannot write to" in err
+    assert len(err.splitlines()) == 1
 
 
 def test_a_model_comes_along(

@@ -13,7 +13,14 @@ from core.errors import UserError
 from core.formats import load_scene
 from core.gmae import exports
 from core.gmae.config import Projection
-from core.gmae.exports import LAYER_COLUMN, Wanted, export_camera, export_layers
+from core.gmae.exports import (
+    LAYER_COLUMN,
+    Wanted,
+    export_camera,
+    export_layers,
+    free_folder,
+    own_folder,
+)
 from core.gmae.figure_ground import Polarity, figure_depth, figure_mask, otsu
 from core.gmae.gaussians import activate
 from core.gmae.layers import Show, camera_depths, depth_groups
@@ -56,7 +63,7 @@ def test_single_layers_one_over_the_other_are_the_whole_picture(
         picture = layer[..., :3] * layer[..., 3:] + picture * (1 - layer[..., 3:])
     whole = render(scene, CAMERA, background=(1.0, 1.0, 1.0)).rgb.numpy()
     assert np.abs(picture - whole).max() < 2 / 255
-    nearest = pixels(tmp_path / "new" / f"nearest_{COUNT}.png")
+    nearest = pixels(tmp_path / "new" / f"from_near_{COUNT}.png")
     over_white = nearest[..., :3] * nearest[..., 3:] + 1 - nearest[..., 3:]
     assert np.abs(over_white - whole).max() < 2 / 255
 
@@ -190,4 +197,41 @@ def test_what_is_out_of_bounds_is_refused_before_work(
 def test_a_size_is_that_of_the_longer_side() -> None:
     wide = export_camera(CAMERA.resized(64, 32), 200)
     assert (wide.width, wide.height) == (200, 100)
-    assert export_camera(CAMERA, None) is CAMERA
+
+
+def test_a_folder_of_its_own_is_one_where_nothing_is(tmp_path: Path) -> None:
+    name = own_folder("10")
+    assert name == "10_layers"
+    free = [free_folder(tmp_path, name)]
+    free[0].mkdir()
+    free.append(free_folder(tmp_path, name))
+    (free[1] / "note.txt").touch()
+    (tmp_path / "10_layers_2").touch()
+    (tmp_path / "10_layers_3").symlink_to(tmp_path / "nowhere")
+    free.append(free_folder(tmp_path, name))
+    assert [folder.name for folder in free] == ["10_layers", "10_layers", "10_layers_4"]
+    with pytest.raises(UserError, match="no folder"):
+        free_folder(tmp_path / "gone", name)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("Pasted image", "Pasted_image_layers"),
+        ("../a\\b:c?", "a_b_c_layers"),
+        ("Größe.2 (1)", "Größe.2_(1)_layers"),
+        ("...", "scene_layers"),
+        ("x" * 300, "x" * 60 + "_layers"),
+    ],
+)
+def test_any_name_makes_a_name_of_a_folder(name: str, folder: str) -> None:
+    assert own_folder(name) == folder
+
+
+def test_a_folder_that_cannot_be_made_is_told(
+    scene: GaussianScene, groups: Tensor, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    folder = free_folder(tmp_path / "file", own_folder("10"))
+    with pytest.raises(UserError, match="Cannot write to"):
+        next(export_layers(scene, CAMERA, groups, COUNT, folder, Wanted()))

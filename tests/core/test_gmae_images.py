@@ -115,6 +115,13 @@ def test_what_is_no_image_is_told(tmp_path: Path, kind: str) -> None:
         read_image(path, 64)
 
 
+def test_an_image_that_is_not_there_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"Cannot open photo\.png: there is no such file"):
+        read_image(tmp_path / "photo.png", 64)
+    with pytest.raises(UserError, match="directory"):
+        read_image(tmp_path, 64)
+
+
 def test_names_of_images() -> None:
     assert is_image(Path("a/b.JPG"))
     assert is_image(Path("c.webp"))

@@ -203,7 +203,8 @@ def test_a_bad_image_is_told_and_the_open_one_stays(stage: Stage, kind: str) -> 
     stage.until(lambda: any(level == "error" for level, _ in stage.messages))
     stage.idle()
     (error,) = [text for level, text in stage.messages if level == "error"]
-    assert error.startswith("bad.png")
+    start = "Cannot open bad.png: there is no such file" if kind == "gone" else "bad.png"
+    assert error.startswith(start)
     assert stage.session.document is document
     assert stage.source.name == "boat.png"
     assert stage.session.look.background == WHITE

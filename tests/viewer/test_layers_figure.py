@@ -315,8 +315,10 @@ def test_layers_are_exported_as_a_job(
     export, out = panel.export, tmp_path / "out"
     opened(panel, export)
     assert not export.run_button.isEnabled(), "no folder is chosen"
+    out.mkdir()
     export.choose_folder(out)
     session.peeling.set_peel(count=3)
+    session.peeling.pace = 5
     for box in (export.masks_box, export.scenes_box, export.labelled_box):
         click(box, panel)
     choose(export.animation_combo, "GIF")
@@ -325,18 +327,42 @@ def test_layers_are_exported_as_a_job(
     assert session.runner.job.name == JOB
     assert not export.run_button.isEnabled()
     qtbot.waitUntil(lambda: not session.runner.busy, timeout=20_000)
-    assert ("info", f"Wrote 15 files of layers to {out}.") in session.messages
-    assert len(list(out.iterdir())) == 15
-    sizes = [len(load_scene(out / f"layer_{layer}.ply").scene) for layer in (1, 2, 3)]
+    (own,) = out.iterdir()
+    assert own.name == f"{Path(session.title).stem}_layers"
+    assert own.name in export.run_button.toolTip()
+    assert ("info", f"Wrote 15 files of layers to {own}.") in session.messages
+    assert len(list(own.iterdir())) == 15
+    sizes = [len(load_scene(own / f"layer_{layer}.ply").scene) for layer in (1, 2, 3)]
     assert sum(sizes) == int(session.document.visible.sum())
-    with Image.open(out / "layer_1.png") as picture:
+    with Image.open(own / "layer_1.png") as picture:
         assert picture.size == (60, 40)
+    with Image.open(own / "peel.gif") as peel:
+        assert peel.info["duration"] == 200, "the pace of Peel"
     assert export.run_button.isEnabled()
+    kept = {path: path.stat().st_mtime_ns for path in own.iterdir()}
+    click(export.run_button, panel)
+    qtbot.waitUntil(lambda: not session.runner.busy, timeout=20_000)
+    second = own.with_name(f"{own.name}_2")
+    assert ("info", f"Wrote 15 files of layers to {second}.") in session.messages
+    assert {path: path.stat().st_mtime_ns for path in own.iterdir()} == kept
+    assert sorted(path.name for path in second.iterdir()) == sorted(path.name for path in kept)
     click(export.pictures_box, panel)
     for box in (export.masks_box, export.scenes_box, export.labelled_box):
         click(box, panel)
     choose(export.animation_combo, "None")
     assert not export.run_button.isEnabled(), "nothing is to be written"
+
+
+def test_layers_are_not_exported_into_a_folder_that_is_gone(
+    qtbot: QtBot, panel: LayersPanel, session: Session, tmp_path: Path
+) -> None:
+    export, gone = panel.export, tmp_path / "gone"
+    opened(panel, export)
+    export.choose_folder(gone)
+    click(export.run_button, panel)
+    qtbot.waitUntil(lambda: not session.runner.busy, timeout=20_000)
+    assert any(kind == "error" and str(gone) in text for kind, text in session.messages)
+    assert not gone.exists()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Layers to files: pictures with alpha, the figure's mask, scenes, and the peel as an animation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
@@ -17,7 +17,15 @@ from PySide6.QtWidgets import (
 from torch import Tensor
 
 from core.cameras import Camera
-from core.gmae.exports import ANIMATIONS, MOST_SIDE_PX, Wanted, export_camera, export_layers
+from core.gmae.exports import (
+    ANIMATIONS,
+    MOST_SIDE_PX,
+    Wanted,
+    export_camera,
+    export_layers,
+    free_folder,
+    own_folder,
+)
 from core.gmae.layers import DepthLayers, depth_layers
 from core.jobs import Job, Progress, Steps
 from core.scene import GaussianScene
@@ -49,10 +57,22 @@ class Source:
     layers: DepthLayers | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Files of layers, and the folder that was made for them."""
+
+    folder: Path
+    files: tuple[Path, ...]
+
+
 def export_steps(
-    source: Source, size: int, folder: Path, wanted: Wanted
-) -> Steps[tuple[Path, ...]]:
-    """Write the layers; yields progress, returns the files."""
+    source: Source, size: int, parent: Path, name: str, wanted: Wanted
+) -> Steps[Written]:
+    """Write the layers into a folder of their own in another; yields progress.
+
+    It is called ``name``, or that with a number: nothing is replaced. An animation of ``wanted``
+    has no folder in its name.
+    """
     layers = source.layers
     if layers is None:
         yield Progress(0, 1, "Measuring depth")
@@ -61,7 +81,11 @@ def export_steps(
         )
     camera = export_camera(source.camera, size)
     groups = layers.groups.to(source.scene.device)
-    return (yield from export_layers(source.scene, camera, groups, layers.count, folder, wanted))
+    folder = free_folder(parent, name)
+    if wanted.animation is not None:
+        wanted = replace(wanted, animation=folder / wanted.animation)
+    steps = export_layers(source.scene, camera, groups, layers.count, folder, wanted)
+    return Written(folder, (yield from steps))
 
 
 class ExportSection(Section):
@@ -123,7 +147,9 @@ class ExportSection(Section):
         self.folder_text.setAccessibleName("Folder")
         self.folder_button = QPushButton("Choose…")
         described(
-            self.folder_button, "Choose a folder", "Files of the same names there are replaced."
+            self.folder_button,
+            "Choose a folder",
+            "Each export makes a folder of its own in there; nothing is replaced.",
         )
         self.run_button = QPushButton("Export Layers")
         self.run_button.setAccessibleName("Export Layers")
@@ -183,14 +209,19 @@ class ExportSection(Section):
         return runner.busy and runner.job is not None and runner.job is self._job
 
     def choose_folder(self, folder: Path) -> None:
-        """Write there from now on."""
+        """Make folders of layers in there from now on."""
         self.folder = folder
         settings().setValue(FOLDER_KEY, str(folder))
         self.refresh()
 
-    def wanted(self, folder: Path) -> Wanted:
-        """What to write, as the controls say."""
-        look, peel = self.session.look, self.session.peeling.peel
+    @property
+    def own_folder(self) -> str:
+        """What the folder for the open scene's layers is called."""
+        return own_folder(Path(self.session.title).stem)
+
+    def wanted(self) -> Wanted:
+        """What to write, as the controls say; the animation without a folder."""
+        look, peeling = self.session.look, self.session.peeling
         chosen = look.figure_depth
         suffix = self.animation_combo.currentData()
         return Wanted(
@@ -198,25 +229,27 @@ class ExportSection(Section):
             masks=self.masks_box.isChecked(),
             scenes=self.scenes_box.isChecked(),
             labelled=self.labelled_box.isChecked(),
-            animation=folder / f"peel{suffix}" if suffix else None,
-            show=peel.show,
+            animation=Path(f"peel{suffix}") if suffix else None,
+            show=peeling.peel.show,
             background=look.background,
-            threshold=None if chosen is None else chosen + self.session.peeling.depth_offset(),
+            seconds=1 / peeling.pace,
+            threshold=None if chosen is None else chosen + peeling.depth_offset(),
             polarity=look.polarity,
         )
 
     @Slot()
     def run(self) -> None:
-        """Write the layers; runs as a job."""
+        """Write the layers into a folder of their own; runs as a job."""
         session, folder, source = self.session, self.folder, self._source()
         if source is None or folder is None or session.runner.busy:
             return
 
-        def done(files: tuple[Path, ...]) -> None:
-            count = f"{len(files):,} file{'' if len(files) == 1 else 's'}"
-            session.notified.emit("info", f"Wrote {count} of layers to {folder}.")
+        def done(written: Written) -> None:
+            count = f"{len(written.files):,} file{'' if len(written.files) == 1 else 's'}"
+            session.notified.emit("info", f"Wrote {count} of layers to {written.folder}.")
 
-        steps = export_steps(source, self.size_spin.value(), folder, self.wanted(folder))
+        size, name = self.size_spin.value(), self.own_folder
+        steps = export_steps(source, size, folder, name, self.wanted())
         self._job = session.runner.start(JOB, steps, done)
         self.refresh()
 
@@ -251,7 +284,12 @@ class ExportSection(Section):
         if self.folder is None and something:
             reason = "Choose a folder first."
         count = session.peeling.peel.count
-        self.run_button.setToolTip(reason or f"Write {count} layers, by depth as under Peel.")
+        name = self.own_folder
+        self.run_button.setToolTip(
+            reason
+            or f"Write {count} layers, by depth as under Peel, to a new folder {name}\n"
+            f"({name}_2, … where there is one with files). Nothing is replaced."
+        )
         self.cancel_button.setEnabled(running)
         self.bar.setVisible(running)
         job = session.runner.job
@@ -259,4 +297,6 @@ class ExportSection(Section):
             show_fraction(self.bar, job)
             self.told.setText(job_text(job))
         else:
-            self.told.setText(f"{count} layers, by depth as under Peel.")
+            self.told.setText(
+                f"{count} layers, by depth as under Peel, each time to a new folder in there."
+            )
