@@ -364,7 +364,9 @@ class ImageSection(Section):
         steps = source.notes.get("steps")
         trained = f", trained {steps_text(steps)}" if isinstance(steps, int) else ""
         fitted = ", to what was hidden too" if source.mask_ratio else ""
-        refined = f" Refined by {steps_text(source.refined)}{fitted}." if source.refined else ""
+        refined = " Refining sharpens it."
+        if source.refined:
+            refined = f" Refined by {steps_text(source.refined)}{fitted}."
         share = "" if source.mask_ratio == 0 else f"{1 - source.mask_ratio:.0%} of "
         self.facts.setText(
             f"The model saw {share}the middle square, {side} × {side} pixels. "

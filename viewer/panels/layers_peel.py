@@ -26,6 +26,7 @@ from viewer.panels.layers_peel_plot import DepthBars, DepthPlot, depth_bars
 from viewer.panels.panel import FieldGuard, described, steady, wrapped
 from viewer.peeling import MOST_LAYERS
 from viewer.session import Session
+from viewer.widgets.group import Group
 from viewer.widgets.numbers import span_text
 from viewer.widgets.section import Section
 
@@ -139,7 +140,7 @@ class PeelSection(Section):
         self.nearest_spin.setKeyboardTracking(False)
         self.nearest_spin.setGroupSeparatorShown(True)
         described(self.nearest_spin, "Number of nearest Gaussians", "How many are drawn.")
-        self.slab_row, self.nearest_row = QWidget(), QWidget()
+        self.slab_row, self.nearest_row = Group(), Group()
         for box, parts in (
             (self.slab_row, (QLabel("From"), self.low_spin, QLabel("to"), self.high_spin)),
             (self.nearest_row, (self.nearest_spin, QLabel("nearest Gaussians"))),
