@@ -40,7 +40,9 @@ from tests.viewer.window_stage import make_worth
 from viewer.look import Mode
 from viewer.viewport import shading
 from viewer.viewport.canvas import GlCanvas, RasterCanvas
+from viewer.viewport.frames import Pace
 from viewer.viewport.hud import paint_hud
+from viewer.viewport.stream import SETTLE_MS
 from viewer.viewport.tints import BACKGROUND
 
 __all__ = ["plain", "stage", "surface"]
@@ -302,6 +304,36 @@ def test_pictures_are_coarse_while_moving_and_sharp_when_still(
     count = len(stage.stats)
     stage.qtbot.wait(300)
     assert len(stage.stats) == count
+
+
+def test_a_coarse_picture_that_comes_late_is_made_sharp(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pace may be full again by then: what was asked for counts."""
+    monkeypatch.setenv("SPLATSCOPE_OPENGL", "off")
+    stream = opened(stage).viewport._stream
+    stage.settle()
+    stream._pace.scale = 0.5
+    with stage.session.runner.lane.preview():
+        stage.viewport.navigator.orbit(3, 0)
+        stream.move()
+        stream._pace = Pace()
+        stage.qtbot.wait(2 * SETTLE_MS)
+    stage.settle()
+    assert stage.viewport.frame.request.scale == 1
+
+
+def test_a_sharp_picture_stays_sharp_when_nothing_is_changed(
+    surface: str, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = opened(stage).viewport._stream
+    stage.settle()
+    stream._pace.scale = 0.5
+    stage.stats.clear()
+    for _ in range(5):
+        stage.viewport.refresh()
+        stage.qtbot.wait(30)
+    assert not any(stat.coarse for stat in stage.stats)
 
 
 def test_floating_and_docking_keep_the_picture(surface: str, qtbot: QtBot, tmp_path: Path) -> None:

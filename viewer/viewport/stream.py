@@ -73,6 +73,8 @@ class FrameStream(QObject):
         self._pick: Camera | None = None
         self._reported: set[str] = set()
         self._pace = Pace()
+        self._asked_scale = 1.0
+        """Of the last frame that was asked for, which may not be there yet."""
         self._renderer = FrameRenderer(session.runner.lane)
         self._renderer.ready.connect(self._take)
         self._renderer.failed.connect(self._report)
@@ -121,12 +123,16 @@ class FrameStream(QObject):
         self.refresh()
 
     def refresh(self) -> None:
-        """Ask for a new picture: one that keeps up at once, and a sharp one when all is still."""
+        """Ask for a new picture: one that keeps up at once, and a sharp one when all is still.
+
+        Where the sharp one of the present state is shown already, it stays sharp.
+        """
         document = self._session.document
         if document is None or document is not self.document or not self._widget.isVisible():
             return
         splats = self.frame is not None and self.frame.splats is not None
-        self._request(self.canvas.moving_scale if splats else self._pace.scale)
+        moving = self.canvas.moving_scale if splats else self._pace.scale
+        self._request(1.0 if self._current else moving)
         self._settle.start()
 
     def renew(self) -> None:
@@ -165,8 +171,7 @@ class FrameStream(QObject):
         return same_picture(frame.request, wanted)
 
     def _request_sharp(self) -> None:
-        shown = self.frame
-        coarse = self._pace.scale < 1 or shown is None or shown.request.scale < 1
+        coarse = self.frame is None or self._asked_scale < 1
         if (coarse or self._session.live is not None) and not self._current:
             self._request(1.0)
 
@@ -177,6 +182,7 @@ class FrameStream(QObject):
         if self._survey is not None:
             self._renderer.request(self._survey)
             return
+        self._asked_scale = scale
         self._renderer.request(
             request_of(
                 self._session,
