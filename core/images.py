@@ -20,6 +20,8 @@ UNREADABLE = (
 )
 """What Pillow raises over damaged files."""
 MOST_MASK_PIXELS = 2**26
+BLACK, WHITE, MOST_GREY = 26, 230, 0.5
+"""Levels between which a pixel is grey, and the share of a mask that may be."""
 MASK_SHARE, LINE_SHARE = 0.5, 0.04
 """How white a pixel of a mask is; and of one that thin lines are to be found in."""
 
@@ -55,13 +57,19 @@ def load_mask(path: Path, width: int, height: int, share: float = MASK_SHARE) ->
     Raises
     ------
     UserError
-        If it cannot be read or is too large.
+        If it cannot be read, is too large, or is a picture of greys.
     """
     try:
         with Image.open(path) as file:
             if file.width * file.height > MOST_MASK_PIXELS:
                 raise UserError(f"{path.name} is too large.", "Scale it down.")
-            return fit_mask(ImageOps.exif_transpose(file).convert("L"), width, height, share)
+            gray = ImageOps.exif_transpose(file).convert("L")
+            if sum(gray.histogram()[BLACK:WHITE]) > MOST_GREY * gray.width * gray.height:
+                raise UserError(
+                    f"{path.name} is no mask: most of it is neither black nor white.",
+                    "Use a picture that is white on black.",
+                )
+            return fit_mask(gray, width, height, share)
     except UNREADABLE as error:
         raise UserError(
             f"{path.name} cannot be read as a picture.", "Use a PNG that is white on black."

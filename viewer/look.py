@@ -95,8 +95,9 @@ class Look:
     figure_depth, polarity
         Where figure and ground part, world units, and which side is the figure; None is Otsu's
         threshold.
-    figure_truth
-        A true mask, whose outline lies over the figure at the view that it belongs to.
+    figure_truth, edge_truth
+        A true mask, whose outline lies over the figure at the view that it belongs to; and true
+        edges.
     edge_layers, edge_change
         Between how many layers edges are drawn, and what step of a colour is a change; None is the
         mean of several.
@@ -118,6 +119,7 @@ class Look:
     figure_depth: float | None = None
     polarity: Polarity = Polarity.FAR
     figure_truth: Path | None = None
+    edge_truth: Path | None = None
     edge_layers: int | None = None
     edge_change: float = CHANGE
 

@@ -64,6 +64,8 @@ from viewer.widgets.status_bar import StatusBar
 
 DEFAULT_SIZE = (1600, 1000)
 MINIMUM_SIZE = (1100, 700)
+TITLE_PX = 40
+"""Room for the bar that a desktop puts above a window."""
 THUMBNAIL_MS = 1500
 
 LEFT = Qt.DockWidgetArea.LeftDockWidgetArea
@@ -79,7 +81,7 @@ class MainWindow(QMainWindow):
         self.session = session
         self.setObjectName("main")
         self.setMinimumSize(*MINIMUM_SIZE)
-        room = self.screen().availableSize()
+        room = self.screen().availableSize() - QSize(0, TITLE_PX)
         self.resize(QSize(*DEFAULT_SIZE).boundedTo(room))
         self.setAcceptDrops(True)
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)

@@ -134,9 +134,13 @@ class Peeling(QObject):
         return not np.allclose(layers.camera.world_to_camera, camera.world_to_camera, atol=1e-6)
 
     def set_enabled(self, enabled: bool) -> None:
-        """Peel the picture, or draw all of it."""
+        """Peel the picture, as seen from the present view or an image's own, or draw all of it."""
         if enabled != self.enabled:
             self.enabled = enabled
+            document = self._session.document
+            own = document is not None and document.scene.camera is not None
+            if enabled and not own and self.of_earlier_view:
+                self.take_depth()
             self._measure_if_missing()
             self.changed.emit()
 

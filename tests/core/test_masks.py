@@ -45,3 +45,13 @@ def test_a_picture_that_is_too_large_is_refused_before_it_is_read(
     monkeypatch.setattr(images, "MOST_MASK_PIXELS", 399)
     with pytest.raises(UserError, match="too large"):
         load_mask(tmp_path / "mask.png", 8, 8)
+
+
+def test_a_picture_of_greys_is_no_mask(tmp_path: Path) -> None:
+    levels = np.random.default_rng(0).integers(40, 220, (30, 40), dtype=np.uint8)
+    Image.fromarray(levels).save(tmp_path / "photo.png")
+    with pytest.raises(UserError, match=r"photo\.png is no mask"):
+        load_mask(tmp_path / "photo.png", 20, 20)
+    soft = np.clip(np.linspace(-400, 655, 40), 0, 255).astype(np.uint8)
+    Image.fromarray(np.tile(soft, (30, 1))).save(tmp_path / "soft.png")
+    assert load_mask(tmp_path / "soft.png", 40, 30).float().mean() == pytest.approx(0.5, abs=0.05)

@@ -33,13 +33,14 @@ from tests.viewer.frame_stage import HEIGHT, WIDTH, front_camera
 from tests.viewer.panel_stage import LEFT, at, choose, drag, pause, session, shown, type_into
 from tests.viewer.refine_stage import RefineStage
 from viewer.layout import settings
-from viewer.look import Mode
+from viewer.look import Look, Mode
 from viewer.panels.layers import LayersPanel
 from viewer.panels.layers_export import FOLDER_KEY, JOB
 from viewer.panels.layers_figure import ANSWER, ANY_SCENE, HONEST
 from viewer.panels.layers_figure import verdict as figure_verdict
 from viewer.panels.layers_truth import AWAY
 from viewer.session import Session
+from viewer.viewport.figures import measured_camera
 from viewer.viewport.pictures import request_of
 from viewer.viewport.shading import Shading
 from viewer.widgets.numbers import value_text
@@ -48,6 +49,7 @@ from viewer.widgets.section import Section
 __all__ = ["session"]
 
 CAMERA = front_camera()
+MEASURED = measured_camera(CAMERA)
 
 
 @pytest.fixture
@@ -189,15 +191,18 @@ def test_files_are_dropped_on_their_buttons(
 def test_the_figure_is_measured_next_to_trivial_answers(
     qtbot: QtBot, panel: LayersPanel, session: Session, tmp_path: Path
 ) -> None:
-    truth = figure_mask(depth_of(session), otsu(depth_of(session)), Polarity.NEAR)
+    parting = part_figure(depth_of(session))
+    depth = figure_depth(session.document.scene, MEASURED)
+    truth = ~parting.mask(depth)
     path = write_mask(tmp_path / "true.png", truth.numpy())
     figure = panel.figure
     opened(panel, figure)
     figure.load_truth(path)
     qtbot.waitUntil(lambda: bool(figure.rows))
+    assert session.mode == Mode.FIGURE, "what is measured is shown"
     assert next(iter(figure.rows)) == ANSWER
     assert figure.rows[ANSWER] == pytest.approx(intersection_over_union(~truth, truth), abs=1e-6)
-    ellipse = intersection_over_union(center_ellipse(HEIGHT, WIDTH), truth)
+    ellipse = intersection_over_union(center_ellipse(MEASURED.height, MEASURED.width), truth)
     assert figure.rows["Centre ellipse"] == pytest.approx(ellipse, abs=1e-6)
     assert {"Depths shuffled", "All figure"} <= set(figure.rows)
     assert "does not beat" in figure.verdict.text()
@@ -220,11 +225,12 @@ def test_an_image_is_parted_and_measured_by_its_own_picture(
     choose(figure.polarity_combo, "Off the border")
     figure.load_truth(write_mask(tmp_path / "true.png", truth))
     qtbot.waitUntil(lambda: bool(figure.rows))
-    depth = figure_depth(scene, own)
+    depth = figure_depth(scene, measured_camera(own))
     parting = part_figure(depth, None, Polarity.BORDER)
     around = part_figure(figure_depth(scene, wide), None, Polarity.BORDER)
     assert around != parting, "what the window shows around the image would part it otherwise"
-    iou = intersection_over_union(parting.mask(depth), torch.from_numpy(truth))
+    true = load_mask(tmp_path / "true.png", *depth.shape[::-1])
+    iou = intersection_over_union(parting.mask(depth), true)
     assert figure.rows[ANSWER] == pytest.approx(iou, abs=1e-6)
     assert figure.note.text() == HONEST
     picture = Shading().picture(request_of(session, session.document, wide, view))
@@ -252,6 +258,29 @@ def test_the_layers_of_an_image_have_its_shape(panel: LayersPanel, session: Sess
     own = front_camera(64, 64, fov=20)
     session.document.views = (View(own),)
     assert panel.export._source().camera is own
+
+
+def test_another_document_begins_with_the_papers_reading(
+    qtbot: QtBot, panel: LayersPanel, session: Session, tmp_path: Path
+) -> None:
+    truth = write_mask(tmp_path / "true.png", np.eye(40, dtype=bool))
+    session.set_look(polarity=Polarity.NEAR, edge_layers=8, edge_change=0.3, figure_depth=2.0)
+    panel.figure.load_truth(truth)
+    panel.edges.load_truth(truth)
+    qtbot.waitUntil(lambda: session.look.figure_truth == session.look.edge_truth == truth)
+    before = session.document
+    session.open(before.path)
+    qtbot.waitUntil(lambda: session.document is not before and not session.runner.busy)
+    look, plain = session.look, Look()
+    for name in (
+        "polarity",
+        "figure_depth",
+        "figure_truth",
+        "edge_layers",
+        "edge_change",
+        "edge_truth",
+    ):
+        assert getattr(look, name) == getattr(plain, name)
 
 
 def test_what_is_no_picture_is_told_once_and_left_alone(
@@ -300,8 +329,8 @@ def test_edges_are_shown_and_measured(
     assert list(edges.table.rows()) == [
         *("Layers", "Random order", "Picture's gradient", "Photo's gradient")
     ]
-    truth = load_mask(path, WIDTH, HEIGHT, LINE_SHARE)
-    own = match_edges(thinned(layer_edges(scene, CAMERA, (8,), 0.1)), truth)
+    truth = load_mask(path, MEASURED.width, MEASURED.height, LINE_SHARE)
+    own = match_edges(thinned(layer_edges(scene, MEASURED, (8,), 0.1)), truth)
     assert edges.rows["layers"].f == pytest.approx(own.f, abs=1e-6)
     assert edges.table.rows()["Layers"][0] == f"{own.f:.3f}"
     assert edges.verdict.text().startswith("They ")

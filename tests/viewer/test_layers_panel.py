@@ -163,6 +163,20 @@ def test_a_narrow_slab_is_drawn_in_one_that_holds_all(panel: LayersPanel, sessio
     assert session.peeling.peel.slab == pytest.approx((low, high), abs=2 * pixel)
 
 
+def test_peeling_begins_with_the_present_view(
+    qtbot: QtBot, panel: LayersPanel, session: Session
+) -> None:
+    click(panel.peel.on_box)
+    click(panel.peel.on_box)
+    turned = look_at((1, 0, -3), (0, 0, 0), (0, -1, 0))
+    here = Camera(turned, CAMERA.K, CAMERA.width, CAMERA.height)
+    session.peeling.set_view(lambda: here)
+    assert session.peeling.of_earlier_view
+    click(panel.peel.on_box)
+    qtbot.waitUntil(lambda: session.peeling.layers.camera.same_as(here))
+    assert not session.peeling.of_earlier_view
+
+
 def test_the_ends_of_a_slab_are_typed(panel: LayersPanel, session: Session) -> None:
     peel, all_depths = panel.peel, depths(session)
     assert peel.slider.isVisible()

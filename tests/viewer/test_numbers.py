@@ -48,3 +48,6 @@ def test_two_values_are_told_apart() -> None:
     assert span_text(0.76, 1.66) == "0.76 to 1.66"
     assert span_text(1200, 5400) == "1,200 to 5,400"
     assert span_text(7.0, 7.0) == "7 to 7"
+    assert span_text(7.0, 7.33) == "7.00 to 7.33"
+    assert span_text(-0.5, 12) == "-0.5 to 12.0"
+    assert span_text(3, 12345) == "3 to 12,300"

@@ -107,6 +107,24 @@ def test_an_image_is_figure_and_ground_inside_its_own_picture_only(
     assert (edges[away] == levels(torch.tensor(OUTSIDE_GREY))).all()
 
 
+def test_true_edges_lie_over_those_of_layers(scene: GaussianScene, tmp_path: Path) -> None:
+    own = front_camera()
+    lines = np.zeros((own.height, own.width), np.uint8)
+    lines[20] = 255
+    Image.fromarray(lines).save(tmp_path / "lines.png")
+    request = replace(looking(scene, Mode.EDGES), view=View(own))
+    plain = shown(request)
+    marked = replace(request, look=replace(request.look, edge_truth=tmp_path / "lines.png"))
+    lined = shown(marked)
+    changed = (lined != plain).any(-1)
+    assert changed[20].all()
+    assert not changed[:17].any()
+    assert not changed[24:].any()
+    assert (lined[20].float().mean(0) - 255 * torch.tensor(TRUTH_COLOR)).abs().max() < 90
+    (tmp_path / "lines.png").unlink()
+    assert "lines.png" in str(Shading().picture(marked).problem)
+
+
 def edges_of(mask: Tensor) -> Tensor:
     """1 where a mask changes from one pixel to the next, ``(1, 1, H, W)``."""
     changes = torch.zeros(mask.shape)

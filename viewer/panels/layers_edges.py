@@ -10,7 +10,7 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QWidget
 from torch import Tensor
 
-from core.gmae.edges import EdgeMatch, edge_answers, match_edges, thinned
+from core.gmae.edges import CHANGE, EdgeMatch, edge_answers, match_edges, thinned
 from core.gmae.layers import GROUPS
 from core.gmae.true_edges import EDGE_SUFFIXES, load_edges
 from viewer.look import Look, Mode
@@ -18,11 +18,10 @@ from viewer.panels.layers_stand import Stand
 from viewer.panels.layers_truth import TruthSection
 from viewer.panels.panel import FieldGuard, align_labels, described
 from viewer.session import Session
-from viewer.viewport.figures import edge_counts, measured_camera
+from viewer.viewport.figures import MEASURED_PX, edge_counts, measured_camera
 
 MEAN = 0
 LAYERS = "layers"
-CHECKED_PX = 320
 TITLES = {
     "gradient of the picture": "Picture's gradient",
     "gradient of the photo": "Photo's gradient",
@@ -44,10 +43,14 @@ HONEST = (
 def verdict(rows: dict[str, EdgeMatch]) -> str:
     """One sentence on what the edges of layers beat."""
     own = rows[LAYERS].f
-    unbeaten = [name for name, match in rows.items() if name != LAYERS and match.f >= own]
+    unbeaten = [_title(name) for name, match in rows.items() if name != LAYERS and match.f >= own]
     if not unbeaten:
         return "They beat all of these on this picture."
-    return f"They do not beat: {', '.join(unbeaten)}."
+    return f"They do not beat: {'; '.join(unbeaten)}."
+
+
+def _title(name: str) -> str:
+    return TITLES.get(name, name.capitalize())
 
 
 class EdgesSection(TruthSection):
@@ -120,7 +123,13 @@ class EdgesSection(TruthSection):
         self.session.set_look(mode=Mode.EDGES, edge_change=change)
 
     def check(self, path: Path) -> str:
-        return "a mask: its outline" if load_edges(path, CHECKED_PX, CHECKED_PX).outlined else ""
+        outlined = load_edges(path, MEASURED_PX, MEASURED_PX).outlined
+        document = self.session.document
+        shown = "in orange" if document is not None and document.views else ""
+        return ", ".join(filter(None, ("a mask: its outline" if outlined else "", shown)))
+
+    def accept(self, path: Path) -> None:
+        self.session.set_look(mode=Mode.EDGES, edge_truth=path)
 
     def settings_of(self, look: Look) -> tuple[int | None, float]:
         return look.edge_layers, look.edge_change
@@ -144,12 +153,17 @@ class EdgesSection(TruthSection):
 
     def show_answers(self) -> Mapping[str, Sequence[float]]:
         return {
-            TITLES.get(name, name.capitalize()): (match.f, match.precision, match.recall)
+            _title(name): (match.f, match.precision, match.recall)
             for name, match in self.rows.items()
         }
 
     def judge(self) -> str:
         return verdict(self.rows)
+
+    @Slot()
+    def forget(self) -> None:
+        self.session.set_look(edge_layers=None, edge_change=CHANGE, edge_truth=None)
+        super().forget()
 
     @Slot()
     def refresh(self) -> None:

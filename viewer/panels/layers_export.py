@@ -30,6 +30,7 @@ from core.gmae.layers import DepthLayers, depth_layers
 from core.jobs import Job, Progress, Steps
 from core.scene import GaussianScene
 from viewer.layout import settings
+from viewer.panels.layers_peel import SHOWS
 from viewer.panels.layers_stand import own_camera
 from viewer.panels.panel import FieldGuard, align_labels, described, wrapped
 from viewer.peeling import Peel
@@ -114,11 +115,12 @@ class ExportSection(Section):
             "Write pictures",
             "Each layer alone, and all up to it from the near end.",
         )
-        self.masks_box = QCheckBox("Masks of figure and layers (PNG)")
+        self.masks_box = QCheckBox("Figure's mask, coverage of layers (PNG)")
         described(
             self.masks_box,
             "Write masks",
-            "White where the figure is, as parted above, and as far as each layer covers.",
+            "White where the figure is, as parted above; and how much of each pixel each layer "
+            "covers, as grey.",
         )
         self.scenes_box = QCheckBox("Each layer as a scene (PLY)")
         described(self.scenes_box, "Write scenes", "A scene of the Gaussians of each layer.")
@@ -297,6 +299,9 @@ class ExportSection(Section):
             show_fraction(self.bar, job)
             self.told.setText(job_text(job))
         else:
+            show = SHOWS[session.peeling.peel.show].lower()
+            moving = f", animated {show}" if self.animation_combo.currentData() else ""
             self.told.setText(
-                f"{count} layers, by depth as under Peel, each time to a new folder in there."
+                f"{count} layers, by depth as under Peel{moving}; each time to a new folder in "
+                "there."
             )

@@ -37,7 +37,7 @@ POLARITIES = {
 ANSWER = "This answer"
 TITLES = {
     "shuffled": "Depths shuffled",
-    "size": "Size, not depth",
+    "size": "Size as depth",
     "center ellipse": "Centre ellipse",
 }
 """Of answers of :func:`compare_masks` that do not go by their own names."""
@@ -45,14 +45,17 @@ TIPS = {
     ANSWER: "The figure as it is shown.",
     "Depths shuffled": "Depths exchanged by chance among the Gaussians; parted by Otsu, or so that "
     "as much is on the far side as by a depth that you chose.",
-    "Size, not depth": "Small Gaussians in place of far ones, parted in the same way.",
+    "Size as depth": "Small Gaussians in place of far ones, parted in the same way.",
     "Border colour": "What has other colours than the border of the photo, parted by Otsu.",
     "Local deviation": "Where the photo's lightness varies within a few pixels, parted by Otsu.",
     "Centre ellipse": "An ellipse in the middle, whatever the picture.",
     "All figure": "The whole picture.",
 }
 """What the answers are."""
-ANY_SCENE = "Load a true mask to compare the figure with answers that do not look at the picture."
+ANY_SCENE = (
+    "Depth is that of the present view here. Load a true mask to compare the figure with answers "
+    "that do not look at the picture."
+)
 HONEST = (
     "A model's figure counts only where it beats the centre ellipse and shuffled depths. That of "
     "the model that comes along did not, on 290 photos of people."
@@ -95,7 +98,7 @@ def verdict(rows: dict[str, float]) -> str:
     unbeaten = [name for name, value in list(rows.items())[1:] if value >= answer]
     if not unbeaten:
         return "It beats all of these on this picture."
-    return f"It does not beat: {', '.join(name.lower() for name in unbeaten)}."
+    return f"It does not beat: {'; '.join(unbeaten)}."
 
 
 class FigureSection(TruthSection):
@@ -246,7 +249,7 @@ class FigureSection(TruthSection):
         return "outlined in orange" if document is not None and document.views else ""
 
     def accept(self, path: Path) -> None:
-        self.session.set_look(figure_truth=path)
+        self.session.set_look(mode=Mode.FIGURE, figure_truth=path)
 
     def settings_of(self, look: Look) -> tuple[float | None, Polarity]:
         return look.figure_depth, look.polarity
@@ -272,7 +275,7 @@ class FigureSection(TruthSection):
     @Slot()
     def forget(self) -> None:
         self.survey = self._surveyed = None
-        self.session.set_look(figure_depth=None, figure_truth=None)
+        self.session.set_look(figure_depth=None, figure_truth=None, polarity=Polarity.FAR)
         super().forget()
 
     @Slot()

@@ -344,7 +344,8 @@ class ImageSection(Section):
         quality, reached = self._quality, self._imaging.psnr
         if reached is None and quality is not None:
             reached = quality.psnr
-        psnr = "" if reached is None else f" · {reached:.2f} dB"
+        size = 0 if source is None else source.config.size
+        psnr = "" if reached is None else f" · {reached:.2f} dB at {size} px"
         self.summary.set_text("" if source is None else f"{source.name}{psnr}")
 
     def _show_picture(self, source: ImageSource) -> None:
@@ -412,6 +413,12 @@ class ImageSection(Section):
 
     def _show_job(self) -> None:
         running, job = self._imaging.running, self.session.runner.job
+        if running and self.refine_button.hasFocus():
+            self.cancel_button.setVisible(True)
+            self.cancel_button.setFocus()
+        elif not running and self.cancel_button.hasFocus():
+            self.refine_button.setEnabled(True)
+            self.refine_button.setFocus()
         self.refine_button.setEnabled(not self.session.runner.busy)
         self.steps_spin.setVisible(not running)
         for widget in (self.cancel_button, self.bar, self.progress):

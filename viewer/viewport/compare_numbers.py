@@ -78,7 +78,8 @@ class CompareNumbers(QObject):
             return "No difference in this view"
         digits = 4 if likeness.ssim >= 0.9995 else 3
         where = "" if self._session.mode == Mode.COLOR else " in colour"
-        return f"{likeness.psnr_db:.1f} dB · SSIM {likeness.ssim:.{digits}f}{where}"
+        part = "" if self._session.peeling.mask is None else ", peeled"
+        return f"{likeness.psnr_db:.1f} dB · SSIM {likeness.ssim:.{digits}f}{where}{part}"
 
     @property
     def tip(self) -> str:

@@ -12,6 +12,7 @@ from core.gmae.edges import layer_edges
 from core.gmae.exports import export_camera
 from core.gmae.figure_ground import Parting, Polarity, covered_depth, part_figure
 from core.gmae.layers import GROUPS, depth_picture
+from core.gmae.true_edges import load_edges
 from core.images import load_mask
 from core.rendering.heatmap import depth_range, level_picture
 from core.scene import GaussianScene
@@ -31,12 +32,12 @@ EDGE_COLORMAP = "gray"
 
 
 MEASURED_PX = 320
-"""A view's own picture, that figure and ground are parted by, is at most so large."""
+"""The longer side of a view's own picture, that figure and ground are parted by."""
 
 
 def measured_camera(camera: Camera) -> Camera:
     """The same view at the size that answers are measured at."""
-    return export_camera(camera, min(MEASURED_PX, max(camera.width, camera.height)))
+    return export_camera(camera, MEASURED_PX)
 
 
 def part_view(
@@ -69,6 +70,19 @@ def true_share(path: Path, view: Camera, camera: Camera) -> Tensor:
     view = measured_camera(view)
     truth = load_mask(path, view.width, view.height).float().numpy()
     return torch.from_numpy(np.nan_to_num(seen_from(truth, view, camera)))
+
+
+def true_lines(path: Path, view: Camera, camera: Camera) -> Tensor:
+    """A view's true edges as another camera at the same place sees them, ``(H, W, 1)``.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read.
+    """
+    view = measured_camera(view)
+    lines = load_edges(path, view.width, view.height).lines.float().numpy()
+    return torch.from_numpy(np.nan_to_num(seen_from(lines, view, camera))).unsqueeze(-1)
 
 
 def figure_picture(rgb: Tensor, mask: Tensor, inside: Tensor | None = None) -> Tensor:

@@ -34,6 +34,7 @@ from viewer.viewport.figures import (
     inside_view,
     outlined,
     part_view,
+    true_lines,
     true_share,
 )
 from viewer.viewport.legend import (
@@ -76,7 +77,7 @@ from viewer.viewport.tints import (
     tints,
 )
 
-DIMMED = 0.6
+DIMMED, TRUTH_SHARE = 0.6, 0.75
 MARK_LIGHT = 0.25
 """How much marks in the scene's colours are lightened: dark ones are hard to see when dimmed."""
 CUT_SHARE, SELECTED_EDGE = 0.5, 0.3
@@ -295,9 +296,18 @@ class Shading:
         inside = self._inside(request, camera)
         if inside is not None:
             rgb = torch.where(inside.unsqueeze(-1), rgb, OUTSIDE_GREY)
+        problem = None
+        if request.view is not None and look.edge_truth is not None:
+            try:
+                lines = self._memory.get(true_lines, look.edge_truth, request.view.camera, camera)
+            except UserError as error:
+                problem = error
+            else:
+                rgb = torch.lerp(rgb, torch.tensor(TRUTH_COLOR), TRUTH_SHARE * lines)
         if any(mask is not None for mask in self._marked(request)):
             rgb = self._tinted(request, rgb, self._shares(request, camera).rgb.cpu())
-        return _Base(rgb, edge_legend(look.edge_layers, max(strength.shape)))
+        legend = edge_legend(look.edge_layers, max(strength.shape))
+        return _Base(rgb, legend, problem=problem)
 
     def _inside(self, request: FrameRequest, camera: Camera) -> Tensor | None:
         """Which pixels are an image's, bool ``(H, W)``; None where no image is seen as it is."""

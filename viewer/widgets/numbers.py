@@ -57,8 +57,12 @@ def apart_text(value: float, gap: float) -> str:
 
 
 def span_text(low: float, high: float) -> str:
-    """Two values as in "7.012 to 7.038", with digits enough to tell them apart."""
-    return f"{apart_text(low, high - low)} to {apart_text(high, high - low)}"
+    """Two values as in "7.012 to 7.038", with as many digits, enough to tell them apart."""
+    texts = [apart_text(value, high - low) for value in (low, high)]
+    if not any(sign in text for text in texts for sign in (MISSING, "∞", "e", ",")):
+        decimals = max(len(text.partition(".")[2]) for text in texts)
+        texts = [f"{value:.{decimals}f}" for value in (low, high)]
+    return " to ".join(texts)
 
 
 def steps_text(count: int) -> str:
