@@ -363,3 +363,16 @@ def test_a_bar_of_one_button_shows_that_it_compares(stage) -> None:
     assert bar.menu_button.property("chosen")
     bar.resize(700, bar.height())
     assert not bar.menu_button.property("chosen"), "the buttons of the modes tell it"
+
+
+def test_numbers_tell_that_only_a_part_is_drawn(qtbot, stage) -> None:
+    cut_half(stage)
+    stage.compare.set_mode(CompareMode.WIPE)
+    qtbot.waitUntil(lambda: "dB · SSIM 0" in stage.numbers)
+    assert "peeled" not in stage.numbers
+    peeling = stage.session.peeling
+    peeling.set_view(stage.viewport.camera)
+    peeling.set_enabled(True)
+    peeling.set_peel(step=3)
+    stage.viewport.refresh()
+    qtbot.waitUntil(lambda: "dB · SSIM 0" in stage.numbers and stage.numbers.endswith(", peeled"))
