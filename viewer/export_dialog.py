@@ -318,9 +318,7 @@ class ExportDialog(QDialog):
             text = NETS_LOSE if choice.can_be_written else f"{NETS_LOSE} {NOT_MADE}"
         else:
             text = choice.format.loses or WHOLE
-        document = self._session.document
-        own = document is not None and document.scene.camera is not None
-        if own and not choice.format.keeps_camera:
+        if self._session.own_camera is not None and not choice.format.keeps_camera:
             text += CAMERA_LOST
         self.loses.setText(text)
         self.export_button.setEnabled(choice.can_be_written and not self._session.runner.busy)

@@ -137,9 +137,7 @@ class Peeling(QObject):
         """Peel the picture, as seen from the present view or an image's own, or draw all of it."""
         if enabled != self.enabled:
             self.enabled = enabled
-            document = self._session.document
-            own = document is not None and document.scene.camera is not None
-            if enabled and not own and self.of_earlier_view:
+            if enabled and self._session.own_camera is None and self.of_earlier_view:
                 self.take_depth()
             self._measure_if_missing()
             self.changed.emit()
@@ -234,8 +232,7 @@ class Peeling(QObject):
 
     @Slot()
     def _forget(self) -> None:
-        document = self._session.document
-        self.enabled, self._camera = False, None if document is None else document.scene.camera
+        self.enabled, self._camera = False, self._session.own_camera
         self.follows = False
         self.peel = Peel(
             count=self.peel.count, step=self.peel.count - 1, grouping=self.peel.grouping

@@ -14,6 +14,7 @@ import torch
 from PySide6.QtCore import QObject, Signal
 from torch import Tensor
 
+from core.cameras import Camera
 from core.datasets import Dataset
 from core.editing import Document, Edit
 from core.errors import UserError
@@ -341,6 +342,11 @@ class Session(QObject):
         return document.scene is loaded.scene and self.imaging.source is None
 
     @property
+    def own_camera(self) -> Camera | None:
+        """The camera for whose picture the scene was made, as an image has one."""
+        return None if self.document is None else self.document.scene.camera
+
+    @property
     def title(self) -> str:
         """What the open scene is called; empty without one."""
         if self.document is None:
@@ -457,7 +463,7 @@ class Session(QObject):
         self.show_live(None)
         self.imaging.begin()
         before = self._look
-        if self.document is None or self.document.scene.camera is None:
+        if self.own_camera is None:
             self._look = replace(before, background=self._background)
         else:
             self._look = replace(before, background=WHITE, mode=Mode.COLOR)

@@ -10,7 +10,7 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QWidget
 from torch import Tensor
 
-from core.gmae.edges import CHANGE, EdgeMatch, edge_answers, match_edges, thinned
+from core.gmae.edges import EdgeMatch, edge_answers, match_edges, thinned
 from core.gmae.layers import GROUPS
 from core.gmae.true_edges import EDGE_SUFFIXES, load_edges
 from viewer.look import Look, Mode
@@ -69,6 +69,7 @@ class EdgesSection(TruthSection):
     )
     suffixes = EDGE_SUFFIXES
     row_tips = TIPS
+    look_fields = ("edge_truth", "edge_layers", "edge_change")
     columns: ClassVar[Mapping[str, str]] = {
         "F": "Harmonic mean of precision and recall, at the best threshold.",
         "P": "Precision: the share of the edges that are near true ones.",
@@ -128,9 +129,6 @@ class EdgesSection(TruthSection):
         shown = "in orange" if document is not None and document.views else ""
         return ", ".join(filter(None, ("a mask: its outline" if outlined else "", shown)))
 
-    def accept(self, path: Path) -> None:
-        self.session.set_look(mode=Mode.EDGES, edge_truth=path)
-
     def settings_of(self, look: Look) -> tuple[int | None, float]:
         return look.edge_layers, look.edge_change
 
@@ -159,11 +157,6 @@ class EdgesSection(TruthSection):
 
     def judge(self) -> str:
         return verdict(self.rows)
-
-    @Slot()
-    def forget(self) -> None:
-        self.session.set_look(edge_layers=None, edge_change=CHANGE, edge_truth=None)
-        super().forget()
 
     @Slot()
     def refresh(self) -> None:

@@ -151,10 +151,10 @@ class EditSection(Section):
 
     def _camera(self) -> Camera | None:
         """The scene's own camera, as an image has one; of another scene the present one."""
-        document = self.session.document
-        if document is not None and document.scene.camera is not None:
-            return document.scene.camera
-        return None if self._camera_source is None else self._camera_source()
+        own = self.session.own_camera
+        if own is None and self._camera_source is not None:
+            return self._camera_source()
+        return own
 
     # What is shown
 
@@ -172,8 +172,7 @@ class EditSection(Section):
             self.header.setFocus()
         for button in buttons:
             button.setEnabled(editable)
-        own = document is not None and document.scene.camera is not None
-        where = "the image's camera" if own else "this view"
+        where = "this view" if self.session.own_camera is None else "the image's camera"
         self.told.setText(
             f"{count:,} selected{self._unseen(count)}. Nearer and farther as {where} sees it."
             if count

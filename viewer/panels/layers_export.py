@@ -31,7 +31,7 @@ from core.jobs import Job, Progress, Steps
 from core.scene import GaussianScene
 from viewer.layout import settings
 from viewer.panels.layers_peel import SHOWS
-from viewer.panels.layers_stand import own_camera
+from viewer.panels.layers_stand import view_camera
 from viewer.panels.panel import FieldGuard, align_labels, described, wrapped
 from viewer.peeling import Peel
 from viewer.session import Session
@@ -261,7 +261,7 @@ class ExportSection(Section):
         camera = peeling.view() if layers is None else layers.camera
         if document is None or camera is None:
             return None
-        camera = own_camera(self.session, camera)
+        camera = view_camera(self.session, camera)
         return Source(document.scene, document.visible, camera, peeling.peel, layers)
 
     @Slot()

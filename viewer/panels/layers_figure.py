@@ -118,6 +118,7 @@ class FigureSection(TruthSection):
     )
     suffixes = SUFFIXES
     row_tips = TIPS
+    look_fields = ("figure_truth", "figure_depth", "polarity")
     columns: ClassVar[Mapping[str, str]] = {
         "IoU": "Intersection over union with the true figure: 1 is perfect."
     }
@@ -248,9 +249,6 @@ class FigureSection(TruthSection):
         document = self.session.document
         return "outlined in orange" if document is not None and document.views else ""
 
-    def accept(self, path: Path) -> None:
-        self.session.set_look(mode=Mode.FIGURE, figure_truth=path)
-
     def settings_of(self, look: Look) -> tuple[float | None, Polarity]:
         return look.figure_depth, look.polarity
 
@@ -275,7 +273,6 @@ class FigureSection(TruthSection):
     @Slot()
     def forget(self) -> None:
         self.survey = self._surveyed = None
-        self.session.set_look(figure_depth=None, figure_truth=None, polarity=Polarity.FAR)
         super().forget()
 
     @Slot()

@@ -305,9 +305,7 @@ class ImageSection(Section):
     def refresh(self) -> None:
         """Show the image as it is now."""
         source, runner = self._imaging.shown, self.session.runner
-        document = self.session.document
-        own = document is not None and document.scene.camera is not None
-        self.about.setText(MADE_BEFORE if own else ABOUT)
+        self.about.setText(ABOUT if self.session.own_camera is None else MADE_BEFORE)
         self.about.setVisible(source is None)
         self.made.setVisible(source is not None)
         for button in (self.open_button, self.paste_button, self.model_combo):

@@ -62,7 +62,7 @@ def find_stand(session: Session) -> Stand | None:
     return Stand(document.scene, drawn, measured_camera(view.camera), view)
 
 
-def own_camera(session: Session, camera: Camera) -> Camera:
+def view_camera(session: Session, camera: Camera) -> Camera:
     """The camera of the view that another stands at, whose picture has the photo's shape."""
     views = () if session.document is None else session.document.views
     return next((one.camera for one in views if _at(one.camera, camera)), camera)

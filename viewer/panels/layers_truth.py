@@ -41,6 +41,8 @@ class TruthSection(Section):
     """What is measured, with its meaning."""
     row_tips: ClassVar[Mapping[str, str]]
     """What the answers are, by name."""
+    look_fields: ClassVar[Sequence[str]]
+    """Fields of a look that begin anew with a document; the first is the file of what is true."""
     any_scene: ClassVar[str]
     honest: ClassVar[str]
     """What is told of any scene, and of an image's Gaussians."""
@@ -50,7 +52,6 @@ class TruthSection(Section):
     ) -> None:
         super().__init__(title, key, parent)
         self.session = session
-        self.truth: Path | None = None
         self._told_of_truth = ""
         self.rows: dict[str, Any] = {}
         self.away = False
@@ -90,12 +91,15 @@ class TruthSection(Section):
         for changed in (session.state_changed, session.scene_changed, session.peeling.changed):
             changed.connect(self.schedule)
 
+    @property
+    def truth(self) -> Path | None:
+        """The file of what is true; None without one."""
+        path: Path | None = getattr(self.session.look, self.look_fields[0])
+        return path
+
     @abstractmethod
     def check(self, path: Path) -> str:
         """What is to be told of a file of what is true; a UserError if it is none."""
-
-    def accept(self, path: Path) -> None:
-        """A file can be read, and is what is measured against from now on."""
 
     @abstractmethod
     def measure(self, stand: Stand, path: Path) -> None:
@@ -134,8 +138,8 @@ class TruthSection(Section):
         """Measure against a file from now on, if it can be read."""
 
         def take(told: str) -> None:
-            self.truth, self._told_of_truth = path, told
-            self.accept(path)
+            self._told_of_truth = told
+            self.session.set_look(**{"mode": self.mode, self.look_fields[0]: path})
             self.schedule()
             self.refresh()
 
@@ -185,7 +189,9 @@ class TruthSection(Section):
     @Slot()
     def forget(self) -> None:
         """Another document is there."""
-        self.truth, self.rows, self.away = None, {}, False
+        plain = Look()
+        self.session.set_look(**{name: getattr(plain, name) for name in self.look_fields})
+        self.rows, self.away = {}, False
         self._measured = self._of = None
         self.refresh()
         self.schedule()

@@ -1,5 +1,6 @@
 """Pictures of depth's own: figure over ground by a threshold, and edges between layers."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,6 @@ from core.gmae.exports import export_camera
 from core.gmae.figure_ground import Parting, Polarity, covered_depth, part_figure
 from core.gmae.layers import GROUPS, depth_picture
 from core.gmae.true_edges import load_edges
-from core.images import load_mask
 from core.rendering.heatmap import depth_range, level_picture
 from core.scene import GaussianScene
 from viewer.viewport.marks import draw_level_line, mark_size
@@ -22,15 +22,14 @@ from viewer.viewport.tints import LUMA
 
 OUTLINE_COLOR, TRUTH_COLOR = (0.25, 0.95, 0.85), (1.0, 0.55, 0.1)
 GROUND_GREY, GROUND_SHARE = 0.30, 0.70
-OUTSIDE_GREY, OUTSIDE_SHARE = 0.12, 0.92
 """The ground loses its hue and goes this far towards a grey."""
+OUTSIDE_GREY, OUTSIDE_SHARE = 0.12, 0.92
+"""So does what lies around an image."""
 SHARP_EDGE_PX, COARSE_EDGE_PX = 512, 256
 """Edges are computed at most so large along the longer side, sharp and while the camera moves."""
 EDGE_FULL = 0.5
 """Strength that is drawn at full brightness."""
 EDGE_COLORMAP = "gray"
-
-
 MEASURED_PX = 320
 """The longer side of a view's own picture, that figure and ground are parted by."""
 
@@ -59,30 +58,24 @@ def inside_view(view: Camera, camera: Camera) -> Tensor:
     return torch.from_numpy(np.isfinite(seen_from(everything, view, camera)))
 
 
-def true_share(path: Path, view: Camera, camera: Camera) -> Tensor:
-    """A view's true mask as another camera at the same place sees it, 0 to 1, ``(H, W)``.
+def edge_lines(path: Path, width: int, height: int) -> Tensor:
+    """True edges of a file, bool ``(H, W)``."""
+    return load_edges(path, width, height).lines
+
+
+def truth_seen(
+    load: Callable[[Path, int, int], Tensor], path: Path, view: Camera, camera: Camera
+) -> Tensor:
+    """What is true of a view as another camera at the same place sees it, 0 to 1, ``(H, W)``.
 
     Raises
     ------
     UserError
-        If the mask cannot be read.
+        If ``load`` cannot read the file.
     """
     view = measured_camera(view)
-    truth = load_mask(path, view.width, view.height).float().numpy()
+    truth = load(path, view.width, view.height).float().numpy()
     return torch.from_numpy(np.nan_to_num(seen_from(truth, view, camera)))
-
-
-def true_lines(path: Path, view: Camera, camera: Camera) -> Tensor:
-    """A view's true edges as another camera at the same place sees them, ``(H, W, 1)``.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be read.
-    """
-    view = measured_camera(view)
-    lines = load_edges(path, view.width, view.height).lines.float().numpy()
-    return torch.from_numpy(np.nan_to_num(seen_from(lines, view, camera))).unsqueeze(-1)
 
 
 def figure_picture(rgb: Tensor, mask: Tensor, inside: Tensor | None = None) -> Tensor:

@@ -314,8 +314,7 @@ class Pilot(QObject):
 
     def _with_margin(self, camera: Camera) -> Camera:
         """A view's camera; an image's sees a little more."""
-        document = self._session.document
-        if document is None or document.scene.camera is None:
+        if self._session.own_camera is None:
             return camera
         return replace(camera, K=np.diag([1 / IMAGE_MARGIN, 1 / IMAGE_MARGIN, 1]) @ camera.K)
 

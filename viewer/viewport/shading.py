@@ -1,6 +1,8 @@
 """What a frame shows: the picture that a request asks for, in every mode, with all marks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor
 from core.cameras import Camera, Matrix, View
 from core.errors import UserError
 from core.gmae.figure_ground import covered_depth, part_figure
+from core.images import load_mask
 from core.properties import PROPERTIES
 from core.rendering import Render, render
 from core.rendering.cpu.common import F32
@@ -28,14 +31,14 @@ from viewer.viewport.figures import (
     OUTSIDE_GREY,
     TRUTH_COLOR,
     edge_camera,
+    edge_lines,
     edge_picture,
     edge_strength,
     figure_picture,
     inside_view,
     outlined,
     part_view,
-    true_lines,
-    true_share,
+    truth_seen,
 )
 from viewer.viewport.legend import (
     Legend,
@@ -272,15 +275,12 @@ class Shading:
             return _Base(rgb)
         legend = figure_legend(parting, limits, look.figure_depth is None, look.polarity)
         rgb = figure_picture(rgb, parting.mask(depth), inside)
-        if view is not None and look.figure_truth is not None:
-            try:
-                truth = self._memory.get(true_share, look.figure_truth, view.camera, camera)
-            except UserError as problem:
-                return _Base(rgb, legend, problem=problem)
+        truth, problem = self._truth(request, load_mask, look.figure_truth, camera)
+        if truth is not None:
             rgb = outlined(rgb, truth, TRUTH_COLOR)
         if any(mask is not None for mask in self._marked(request)):
             rgb = self._tinted(request, rgb, self._shares(request, camera).rgb.cpu())
-        return _Base(rgb, legend)
+        return _Base(rgb, legend, problem=problem)
 
     def _draw_edges(self, request: FrameRequest) -> _Base:
         look, camera = request.look, _scaled(request)
@@ -296,18 +296,29 @@ class Shading:
         inside = self._inside(request, camera)
         if inside is not None:
             rgb = torch.where(inside.unsqueeze(-1), rgb, OUTSIDE_GREY)
-        problem = None
-        if request.view is not None and look.edge_truth is not None:
-            try:
-                lines = self._memory.get(true_lines, look.edge_truth, request.view.camera, camera)
-            except UserError as error:
-                problem = error
-            else:
-                rgb = torch.lerp(rgb, torch.tensor(TRUTH_COLOR), TRUTH_SHARE * lines)
+        truth, problem = self._truth(request, edge_lines, look.edge_truth, camera)
+        if truth is not None:
+            share = TRUTH_SHARE * truth.unsqueeze(-1)
+            rgb = torch.lerp(rgb, torch.tensor(TRUTH_COLOR), share)
         if any(mask is not None for mask in self._marked(request)):
             rgb = self._tinted(request, rgb, self._shares(request, camera).rgb.cpu())
         legend = edge_legend(look.edge_layers, max(strength.shape))
         return _Base(rgb, legend, problem=problem)
+
+    def _truth(
+        self,
+        request: FrameRequest,
+        load: Callable[[Path, int, int], Tensor],
+        path: Path | None,
+        camera: Camera,
+    ) -> tuple[Tensor | None, UserError | None]:
+        """What is true in the view that the camera stands at, if any, or why it cannot be read."""
+        if request.view is None or path is None:
+            return None, None
+        try:
+            return self._memory.get(truth_seen, load, path, request.view.camera, camera), None
+        except UserError as problem:
+            return None, problem
 
     def _inside(self, request: FrameRequest, camera: Camera) -> Tensor | None:
         """Which pixels are an image's, bool ``(H, W)``; None where no image is seen as it is."""
